@@ -1,0 +1,30 @@
+# The two commands of the README, and their relatives. Everything they need they make themselves, in ~/.cache/odooops-stack.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test test-fast test-nightly docs build clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## Deploy everything into one container, prove that it works, and leave it running
+	tools/demo up
+
+demo-down: ## Remove the demo, with all its data
+	tools/demo down
+
+test: ## Run all tests
+	tools/test ci
+
+test-fast: ## Run the tests that need no containers
+	tools/test fast
+
+test-nightly: ## Run all tests, and the full cross product
+	tools/test nightly
+
+docs: ## Write the tables of variables in the roles' READMEs
+	tools/run --no-sandbox tools/docs
+
+build: ## Build the collection's tarball
+	tools/run --no-sandbox ansible-galaxy collection build --force
+
+clean: ## Remove the containers, images and caches of the tools
+	tools/clean
