@@ -1,0 +1,5 @@
+#!/bin/sh
+# Certbot runs this after each renewal.
+set -eu
+nginx -t -q
+systemctl reload nginx
