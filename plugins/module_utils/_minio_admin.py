@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""MinIO's admin API as the modules see it: dictionaries in and out, errors as sentences."""
+
+from __future__ import annotations
+
+import json
+import traceback
+import typing as t
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.odooops.stack.plugins.module_utils._s3 import (
+    CONNECTION,
+    Connection,
+    Fault,
+    StackModule,
+    explain_code,
+    no_key,
+    unreachable,
+    untrusted,
+)
+
+MINIO_ERROR: str | None = None
+try:
+    import certifi
+    import urllib3
+    from minio import Minio, MinioAdmin
+    from minio.credentials import StaticProvider
+    from minio.crypto import decrypt, encrypt
+    from minio.error import InvalidResponseError, MinioAdminException, S3Error
+    from minio.minioadmin import _COMMAND
+    from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+except ImportError:
+    MINIO_ERROR = traceback.format_exc()
+
+NEVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class MinioModule(StackModule):
+    """A module that talks to MinIO's admin API by minio-py."""
+
+    def __init__(self, argument_spec: dict[str, t.Any], **keywords: t.Any) -> None:
+        super().__init__(argument_spec, CONNECTION, **keywords)
+        if MINIO_ERROR is not None:
+            self.fail_json(msg=missing_required_lib("minio"), exception=MINIO_ERROR)
+
+
+class Server:
+    """One MinIO (or Silo) server, asked with an administrator's access key."""
+
+    def __init__(self, connection: Connection) -> None:
+        url = urlsplit(connection.endpoint_url or "")
+        if url.scheme not in ("http", "https") or not url.netloc or url.path not in ("", "/"):
+            raise Fault(f"endpoint_url is {connection.endpoint_url}: give the server's URL, such as https://s3.example.com:9000 or http://127.0.0.1:9000")
+        if not connection.access_key or not connection.secret_key:
+            raise no_key()
+        self.connection = connection
+        self._secret = connection.secret_key
+        self._endpoint = url.netloc
+        self._secure = url.scheme == "https"
+        self._pool = make_pool(connection)
+        self._admin = MinioAdmin(
+            endpoint=self._endpoint,
+            credentials=StaticProvider(connection.access_key, connection.secret_key, connection.session_token),
+            region=connection.region or "",
+            secure=self._secure,
+            http_client=self._pool,
+        )
+
+    def policy(self, name: str) -> dict[str, t.Any] | None:
+        text = self._call("read the policy " + name, self._admin.policy_info, name, missing="NoSuchPolicy")
+        return None if text is None else json.loads(text)
+
+    def set_policy(self, name: str, document: dict[str, t.Any]) -> None:
+        self._call("write the policy " + name, self._admin.policy_add, name, policy=document)
+
+    def remove_policy(self, name: str) -> None:
+        self._call("remove the policy " + name, self._admin.policy_remove, name)
+
+    def user(self, name: str) -> dict[str, t.Any] | None:
+        """A user as ``{"enabled": bool, "policies": [names, sorted]}``."""
+        text = self._call("read the user " + name, self._admin.user_info, name, missing="NoSuchUser")
+        if text is None:
+            return None
+        data = json.loads(text)
+        return {"enabled": data.get("status") == "enabled", "policies": sorted(filter(None, data.get("policyName", "").split(",")))}
+
+    def set_user(self, name: str, secret: str, *, enabled: bool) -> None:
+        """Create a user, or set its secret and whether it is enabled in one step."""
+        # minio-py's own method always enables the user.
+        body = {"secretKey": secret, "status": "enabled" if enabled else "disabled"}
+        self._send("write the user " + name, "PUT", "ADD_USER", {"accessKey": name}, body)
+
+    def enable_user(self, name: str, enabled: bool) -> None:
+        self._call("enable or disable the user " + name, self._admin.user_enable if enabled else self._admin.user_disable, name)
+
+    def remove_user(self, name: str) -> None:
+        self._call("remove the user " + name, self._admin.user_remove, name)
+
+    def attach(self, user: str, policies: list[str]) -> None:
+        self._call(f"attach the policies {', '.join(policies)} to the user {user}", self._admin.attach_policy, policies, user=user)
+
+    def detach(self, user: str, policies: list[str]) -> None:
+        self._call(f"detach the policies {', '.join(policies)} from the user {user}", self._admin.detach_policy, policies, user=user)
+
+    def access_key(self, key: str) -> dict[str, t.Any] | None:
+        """A service account as ``{"user", "enabled", "description", "expiration", "policy"}``.
+
+        ``policy`` is ``None`` where it has none of its own, ``expiration`` where it never ends.
+        """
+        text = self._call("read the access key " + key, self._admin.get_service_account, key, missing="InvalidIAMCredentials")
+        if text is None:
+            return None
+        data = json.loads(text)
+        ends = moment(data["expiration"]) if data.get("expiration") else NEVER
+        return {
+            "user": data.get("parentUser"),
+            "enabled": data.get("accountStatus") == "on",
+            "description": data.get("description", ""),
+            "expiration": None if ends <= NEVER else ends,
+            "policy": None if data.get("impliedPolicy") else json.loads(data["policy"]),
+        }
+
+    def create_access_key(self, key: str, *, user: str, secret: str, description: str, expiration: datetime | None, policy: dict[str, t.Any] | None) -> None:
+        # minio-py makes keys for the one who asks only.
+        body: dict[str, t.Any] = {"targetUser": user, "accessKey": key, "secretKey": secret, "description": description}
+        if expiration:
+            body["expiration"] = rfc3339(expiration)
+        if policy:
+            body["policy"] = policy
+        self._send("make the access key " + key, "PUT", "SERVICE_ACCOUNT_ADD", {}, body)
+
+    def update_access_key(
+        self,
+        key: str,
+        *,
+        policy: dict[str, t.Any] | None,
+        secret: str | None = None,
+        description: str | None = None,
+        expiration: datetime | None = None,
+        enabled: bool | None = None,
+    ) -> None:
+        """Change what is not ``None``; ``expiration`` of :data:`NEVER` takes an end away.
+
+        ``policy`` is always what the key shall have: the server takes it away by any update that does not name it,
+        which would give the key all that its user may do.
+        """
+        body: dict[str, t.Any] = {"newPolicy": policy or {}}
+        if secret is not None:
+            body["newSecretKey"] = secret
+        if description is not None:
+            body["newDescription"] = description
+        if expiration is not None:
+            body["newExpiration"] = rfc3339(expiration)
+        if enabled is not None:
+            body["newStatus"] = "on" if enabled else "off"
+        self._send("change the access key " + key, "POST", "SERVICE_ACCOUNT_UPDATE", {"accessKey": key}, body)
+
+    def remove_access_key(self, key: str) -> None:
+        self._call("remove the access key " + key, self._admin.delete_service_account, key)
+
+    def has_secret(self, key: str, secret: str) -> bool | None:
+        """Whether this is the secret of a user or access key; ``None`` where the server does not say (it is disabled, or has ended).
+
+        No server gives a secret away, so this asks for the list of buckets, signed with the secret in question: the server
+        looks at the signature first, and only then at whether the key may have the list.
+        """
+        connection = self.connection
+        client = Minio(
+            endpoint=self._endpoint,
+            access_key=key,
+            secret_key=secret,
+            region=connection.region or "us-east-1",
+            secure=self._secure,
+            http_client=self._pool,
+        )
+        try:
+            client.list_buckets()
+        except S3Error as error:
+            if error.code == "SignatureDoesNotMatch":
+                return False
+            if error.code == "InvalidAccessKeyId":
+                return None
+            if error.code != "AccessDenied":
+                raise explain_code(error.code or "", error.message or "", connection, "check the secret of " + key) from error
+        except (HTTPError, InvalidResponseError) as error:
+            raise explain(error, connection, "check the secret of " + key) from error
+        return True
+
+    def _call(self, doing: str, method: t.Callable[..., str], *arguments: t.Any, missing: str = "", **keywords: t.Any) -> str | None:
+        try:
+            return method(*arguments, **keywords)
+        except MinioAdminException as error:
+            code, message = code_of(error)
+            if missing and code.endswith(missing):
+                return None
+            raise explain_code(code, message, self.connection, doing) from error
+        except (HTTPError, ValueError) as error:
+            raise explain(error, self.connection, doing) from error
+
+    def _send(self, doing: str, method: str, command: str, query: dict[str, str], body: dict[str, t.Any]) -> None:
+        def request() -> str:
+            response = self._admin._url_open(
+                method=method,
+                command=_COMMAND[command],
+                query_params=query,
+                body=encrypt(json.dumps(body).encode(), self._secret),
+                preload_content=False,
+            )
+            try:
+                return decrypt(response, self._secret).decode() if command == "SERVICE_ACCOUNT_ADD" else ""
+            finally:
+                response.close()
+                response.release_conn()
+
+        self._call(doing, request)
+
+
+def secret_differs(module: MinioModule, server: Server, key: str, *, enabled: bool, enabling: bool) -> bool:
+    """Whether the secret of a user or access key that exists is to be set, by the module's options ``secret`` and ``update_secret``."""
+    secret, update = module.params["secret"], module.params["update_secret"]
+    if secret is None or update == "on_create":
+        return False
+    if update == "always":
+        return True
+    matches = server.has_secret(key, secret) if enabled else None
+    if matches is None and not enabling:
+        module.warn(f"the server does not tell whether the secret of {key} is the one given, as it is disabled or has ended: it is left alone")
+        return False
+    # What is enabled again gets the secret that was given, whether or not it is another one.
+    return not matches
+
+
+def make_pool(connection: Connection) -> urllib3.PoolManager:
+    attempts = max(0, connection.retries - 1)
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=connection.connect_timeout, read=connection.read_timeout),
+        cert_reqs="CERT_REQUIRED" if connection.validate_certs else "CERT_NONE",
+        ca_certs=(connection.ca_bundle or certifi.where()) if connection.validate_certs else None,
+        retries=urllib3.Retry(total=attempts, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False),
+    )
+
+
+def code_of(error: MinioAdminException) -> tuple[str, str]:
+    """Code and message of an error of the admin API; the HTTP status where the answer is not the API's."""
+    try:
+        body = json.loads(error._body)
+        return str(body["Code"]), str(body.get("Message", ""))
+    except (ValueError, KeyError, TypeError):
+        return str(error._code), "no answer of MinIO's admin API; is this a MinIO or Silo server?"
+
+
+def explain(error: Exception, connection: Connection, doing: str) -> Fault:
+    """One sentence for an error below the admin API."""
+    reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    if isinstance(reason, SSLError):
+        return untrusted(connection, reason)
+    if isinstance(reason, HTTPError):
+        return unreachable(connection, reason)
+    return Fault(f"could not {doing} at {connection.where}: {error}")
+
+
+def moment(text: str) -> datetime:
+    """A point in time (UTC, whole seconds) from ISO 8601 with a zone. Raises ``ValueError``."""
+    value = datetime.fromisoformat(text.strip().replace("Z", "+00:00").replace("z", "+00:00"))
+    if value.tzinfo is None:
+        raise ValueError("it has no time zone")
+    return value.astimezone(timezone.utc).replace(microsecond=0)
+
+
+def rfc3339(value: datetime) -> str:
+    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The connection that all modules have in common, and boto3's client made from it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+import typing as t
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+
+BOTO3_ERROR: str | None = None
+try:
+    import boto3
+    import botocore.exceptions
+    from botocore.config import Config
+except ImportError:
+    BOTO3_ERROR = traceback.format_exc()
+
+CONNECTION: dict[str, dict[str, t.Any]] = {
+    "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])},
+    "region": {"type": "str", "fallback": (env_fallback, ["AWS_DEFAULT_REGION"])},
+    "access_key": {"type": "str", "no_log": False},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+    "ca_bundle": {"type": "path", "fallback": (env_fallback, ["AWS_CA_BUNDLE"])},
+    "validate_certs": {"type": "bool", "default": True},
+    "connect_timeout": {"type": "float", "default": 10},
+    "read_timeout": {"type": "float", "default": 60},
+    "retries": {"type": "int", "default": 3},
+}
+
+
+class Fault(Exception):
+    """Something went wrong, in one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where a server is and who asks it."""
+
+    endpoint_url: str | None
+    region: str | None
+    access_key: str | None
+    secret_key: str | None
+    session_token: str | None
+    ca_bundle: str | None
+    validate_certs: bool
+    connect_timeout: float
+    read_timeout: float
+    retries: int
+    addressing_style: str = "auto"
+
+    @property
+    def where(self) -> str:
+        return self.endpoint_url or "AWS"
+
+    @property
+    def who(self) -> str:
+        return f"access key {self.access_key}" if self.access_key else "access key in use"
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any]) -> Connection:
+        names = {*CONNECTION, "addressing_style"}
+        values = {name: params[name] for name in names if name in params}
+        if not values.get("access_key"):
+            # The environment's keys belong together: one of them is never mixed with one that was given.
+            values["access_key"] = os.environ.get("AWS_ACCESS_KEY_ID")
+            values["secret_key"] = os.environ.get("AWS_SECRET_ACCESS_KEY")
+            values["session_token"] = os.environ.get("AWS_SESSION_TOKEN")
+        return cls(**values)
+
+
+class StackModule(AnsibleModule):
+    """A module with the connection's options, check mode, and errors that are sentences."""
+
+    def __init__(self, argument_spec: dict[str, t.Any], connection: dict[str, dict[str, t.Any]], **keywords: t.Any) -> None:
+        super().__init__(
+            argument_spec={**connection, **argument_spec},
+            required_together=[("access_key", "secret_key")],
+            supports_check_mode=True,
+            **keywords,
+        )
+        self.connection = Connection.of(self.params)
+        if self.connection.secret_key:
+            self.no_log_values.add(self.connection.secret_key)
+
+    @contextlib.contextmanager
+    def sentences(self) -> t.Iterator[None]:
+        """End the module with the sentence of a fault."""
+        try:
+            yield
+        except Fault as fault:
+            self.fail_json(msg=str(fault))
+
+
+class S3Module(StackModule):
+    """A module that talks to any S3 server by boto3."""
+
+    def __init__(self, argument_spec: dict[str, t.Any], **keywords: t.Any) -> None:
+        addressing = {"addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"], "default": "auto"}}
+        super().__init__(argument_spec, {**CONNECTION, **addressing}, **keywords)
+        if BOTO3_ERROR is not None:
+            self.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_ERROR)
+
+
+class S3:
+    """boto3's client, with errors mapped to :class:`Fault`."""
+
+    def __init__(self, connection: Connection, client: t.Any = None) -> None:
+        self.connection = connection
+        try:
+            self.client = client or make_client(connection)
+        except (ValueError, botocore.exceptions.BotoCoreError) as error:
+            raise explain(error, connection, "be reached") from error
+
+    def call(self, operation: str, doing: str, missing: t.Container[str] = (), **arguments: t.Any) -> t.Any:
+        """Call an operation of boto3's client.
+
+        ``doing`` completes "... may not ..." and "could not ..."; for an error whose code is in ``missing`` the result
+        is ``None``. Raises :class:`Fault`.
+        """
+        try:
+            return getattr(self.client, operation)(**arguments)
+        except botocore.exceptions.ClientError as error:
+            if code_of(error) in missing:
+                return None
+            raise explain(error, self.connection, doing) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise explain(error, self.connection, doing) from error
+
+
+def make_client(connection: Connection) -> t.Any:
+    style = connection.addressing_style
+    if style == "auto" and connection.endpoint_url:
+        # Only few servers besides AWS have a name for each bucket.
+        style = "path"
+    settings: dict[str, t.Any] = {
+        "connect_timeout": connection.connect_timeout,
+        "read_timeout": connection.read_timeout,
+        "retries": {"total_max_attempts": max(1, connection.retries), "mode": "standard"},
+        "s3": {"addressing_style": style},
+    }
+    try:
+        # Servers that are not AWS do not all know the checksums that newer clients add unasked.
+        config = Config(**settings, request_checksum_calculation="when_required", response_checksum_validation="when_required")
+    except TypeError:
+        config = Config(**settings)
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=connection.endpoint_url,
+        region_name=connection.region,
+        aws_access_key_id=connection.access_key,
+        aws_secret_access_key=connection.secret_key,
+        aws_session_token=connection.session_token,
+        verify=(connection.ca_bundle or True) if connection.validate_certs else False,
+        config=config,
+    )
+
+
+def code_of(error: t.Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def explain(error: Exception, connection: Connection, doing: str) -> Fault:
+    """One sentence for an error of boto3."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        detail = error.response.get("Error", {})
+        return explain_code(code_of(error), str(detail.get("Message", "")), connection, doing)
+    if isinstance(error, botocore.exceptions.SSLError):
+        return untrusted(connection, error)
+    if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)):
+        return unreachable(connection, error)
+    if isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
+        return no_key()
+    if isinstance(error, botocore.exceptions.NoRegionError):
+        return Fault("no region: give region or AWS_DEFAULT_REGION")
+    if isinstance(error, ValueError) and "endpoint" in str(error).lower():
+        return Fault(f"endpoint_url is {connection.endpoint_url}: it must be a URL such as https://s3.example.com")
+    return Fault(f"could not {doing} at {connection.where}: {error}")
+
+
+def explain_code(code: str, message: str, connection: Connection, doing: str) -> Fault:
+    """One sentence for an error that a server answered."""
+    where, who = connection.where, connection.who
+    known = {
+        "InvalidAccessKeyId": f"{where} does not know the {who}, or it is disabled: check access_key",
+        "SignatureDoesNotMatch": f"the secret_key is not that of the {who} at {where}",
+        "RequestTimeTooSkewed": f"the clocks of this host and of {where} differ by more than 15 minutes: set them right",
+        "AuthorizationHeaderMalformed": f"{where} is in another region than {connection.region or 'the default one'}: give its region ({message})",
+        "AccessDenied": f"the {who} may not {doing} at {where}: give it a policy that allows that",
+        "BucketAlreadyExists": f"could not {doing}: the name is taken by somebody else at {where}",
+        "NoSuchBucket": f"could not {doing}: there is no such bucket at {where}",
+    }
+    if code in ("403", "AllAccessDisabled"):
+        code = "AccessDenied"
+    if code in ("NotImplemented", "XNotImplemented", "NotSupported", "MethodNotAllowed", "501"):
+        return Fault(f"{where} cannot {doing}: {message or code}")
+    return Fault(known.get(code, f"could not {doing} at {where}: {code} {message}".rstrip()))
+
+
+def unreachable(connection: Connection, error: Exception | str) -> Fault:
+    return Fault(f"{connection.where} cannot be reached from this host ({error}): check endpoint_url, and that the server runs")
+
+
+def untrusted(connection: Connection, error: Exception | str) -> Fault:
+    return Fault(f"the certificate of {connection.where} is not trusted ({error}): name its CA's certificate in ca_bundle, and reach it by a name that it has")
+
+
+def no_key() -> Fault:
+    return Fault("no access key: give access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
