@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 # What demo and tests install, or may install. What these depend on comes along, and so does what Odoo installs
@@ -175,7 +176,7 @@ def requirements() -> str:
 def main() -> None:
     version, out = sys.argv[1], Path(sys.argv[2])
     package = fetch(version, out)
-    root = Path("/var/tmp/root")
+    root = Path(tempfile.mkdtemp(dir="/var/tmp"))
     say("reading the manifests of its modules")
     unpack(package, root, "*/__manifest__.py")
     addons = root / SITE / "odoo/addons"
@@ -186,7 +187,7 @@ def main() -> None:
 
     say(f"unpacking {len(chosen)} of {len(manifests)} modules")
     shutil.rmtree(root)
-    kept = "_monkeypatches api cli fields models modules orm osv service tests tools upgrade upgrade_code".split()
+    kept = ["_monkeypatches", "api", "cli", "fields", "models", "modules", "orm", "osv", "service", "tests", "tools", "upgrade", "upgrade_code"]
     patterns = [f"./{SITE}/odoo/{name}/*" for name in kept] + [f"./{SITE}/odoo/addons/{name}/*" for name in chosen]
     unpack(package, root, "--no-wildcards-match-slash", f"./{SITE}/odoo/*.*", "--wildcards-match-slash", *patterns)
     for linked in out.glob("*.deb"):
