@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""The settings of the store, and where each of them comes from.
+
+The same names everywhere: the environment ``ODOO_S3_<NAME>`` wins over the section ``[s3_attachment]`` of odoo.conf,
+which wins over the same section of ``s3_attachment.conf`` in the folder of odoo.conf. An empty value is as good as none.
+"""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .errors import ConfigError
+
+SECTION = "s3_attachment"
+FILE_NAME = "s3_attachment.conf"
+ENVIRONMENT_PREFIX = "ODOO_S3_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings that have been checked. ``origins`` says for each one given where it was found."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str = ""
+    public_endpoint_url: str = ""
+    region: str = "us-east-1"
+    addressing_style: str = ""
+    access_key: str = ""
+    secret_key: str = dataclasses.field(default="", repr=False)
+    ca_bundle: str = ""
+    instance_id: str = ""
+    serve_mode: str = "redirect"
+    presign_ttl: int = 300
+    redirect_min_size: int = 1024 * 1024
+    connect_timeout: int = 3
+    read_timeout: int = 20
+    max_attempts: int = 3
+    pool_size: int = 10
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def where(self) -> str:
+        """The store, for messages."""
+        return f"bucket {self.bucket} at {self.endpoint_url or 'AWS ' + self.region}"
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "origins"}
+_SECRETS = {"secret_key"}
+_CHOICES = {
+    "addressing_style": ("path", "virtual"),
+    "serve_mode": ("redirect", "proxy"),
+}
+_RANGES = {
+    "presign_ttl": (60, 900),
+    "redirect_min_size": (0, 2**40),
+    "connect_timeout": (1, 60),
+    "read_timeout": (1, 300),
+    "max_attempts": (1, 10),
+    "pool_size": (1, 100),
+}
+_PATTERNS = {
+    "bucket": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 of a-z, 0-9, '.' and '-'"),
+    "prefix": (re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*"), "names of A-Z, a-z, 0-9, '.', '_' and '-', each followed by '/'"),
+    "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
+    "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
+}
+
+
+def load(odoo_conf: str, environ: Mapping[str, str]) -> Config | None:
+    """The settings for the Odoo whose configuration file that is; None if nobody has set any.
+
+    :raises ConfigError: with the name of the setting, where it was found and what is allowed.
+    """
+    given: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    beside = os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
+    layers = [(_section(beside), beside), (_section(odoo_conf), odoo_conf), (_environment(environ), "the environment")]
+    for values, origin in layers:
+        for name, value in values.items():
+            if name not in _FIELDS:
+                raise ConfigError(f"{origin} sets {name}, which is not a setting of {SECTION}; there are: {', '.join(_FIELDS)}")
+            if value:
+                given[name], origins[name] = value, origin
+    return parse(given, origins) if given else None
+
+
+def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
+    """Settings from strings."""
+
+    def fail(name: str, allowed: str) -> ConfigError:
+        shown = "" if name in _SECRETS else f" is {given[name]!r}, but"
+        return ConfigError(f"{name} (from {origins.get(name, 'unknown')}){shown} must be {allowed}")
+
+    values: dict[str, str | int] = {}
+    for name, value in given.items():
+        if name in _RANGES:
+            low, high = _RANGES[name]
+            if not re.fullmatch(r"[0-9]{1,15}", value) or not low <= int(value) <= high:
+                raise fail(name, f"a whole number from {low} to {high}")
+            values[name] = int(value)
+            continue
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise fail(name, " or ".join(_CHOICES[name]))
+        if name in _PATTERNS and not _PATTERNS[name][0].fullmatch(value):
+            raise fail(name, _PATTERNS[name][1])
+        if name.endswith("endpoint_url"):
+            value = value.rstrip("/")
+            if not _is_base_url(value):
+                raise fail(name, "http:// or https://, a host and perhaps a port, and nothing else")
+        if name == "ca_bundle" and not os.path.isfile(value):
+            raise fail(name, "the path of a file that is there")
+        values[name] = value
+
+    if "bucket" not in values:
+        raise ConfigError(f"bucket is missing, although {', '.join(sorted(given))} of {SECTION} is set")
+    for name, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+        if name in values and other not in values:
+            raise ConfigError(f"{name} is set (from {origins.get(name, 'unknown')}) without {other}; set both, or neither to use the host's own role")
+    if values.get("endpoint_url"):
+        values.setdefault("public_endpoint_url", values["endpoint_url"])
+        # A store of one's own seldom has a name for each bucket in the DNS.
+        values.setdefault("addressing_style", "path")
+    return Config(**values, origins=dict(origins))  # type: ignore[arg-type]
+
+
+def _is_base_url(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        return (
+            url.scheme in ("http", "https")
+            and bool(url.hostname)
+            and url.port != 0
+            and url.geturl() == f"{url.scheme}://{url.netloc}"
+            and "@" not in url.netloc
+            and not re.search(r"[\s\\]", value)
+        )
+    except ValueError:  # a port that is none
+        return False
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name[len(ENVIRONMENT_PREFIX) :].lower(): value.strip()
+        for name, value in environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+
+
+def _section(path: str) -> dict[str, str]:
+    """The section of a file; nothing if the file or the section is not there."""
+    # No interpolation: a secret may hold a '%'. No default section: its options belong to others.
+    parser = configparser.RawConfigParser(default_section="", strict=False)
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is there but cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    except configparser.Error as error:
+        # The error's own text quotes the line, which may hold a secret.
+        line = getattr(error, "lineno", None) or ", ".join(str(number) for number, _ in getattr(error, "errors", []))
+        raise ConfigError(f"{path} is not a configuration file that can be read (line {line})") from None
+    return {name: value.strip() for name, value in parser.items(SECTION)} if parser.has_section(SECTION) else {}

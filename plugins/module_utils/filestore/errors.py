@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""What can go wrong, told apart by what the caller can do about it. No message holds a secret or a signed URL."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Something about the object store; the message is one sentence for an administrator."""
+
+
+class ConfigError(StoreError):
+    """The settings are incomplete, contradict each other or cannot be read."""
+
+
+class NotFound(StoreError):
+    """The store answered that it does not have the object."""
+
+
+class Unavailable(StoreError):
+    """The store did not answer, or not completely: the same request may succeed later."""
+
+
+class Denied(StoreError):
+    """The store refuses, and goes on refusing until somebody changes its configuration or ours."""
+
+
+class Corrupt(StoreError):
+    """The bytes are not those whose SHA-1 the name says."""

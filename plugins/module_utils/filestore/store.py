@@ -1,0 +1,310 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""The object store, by the names that Odoo knows."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote
+
+from . import keys
+from .config import Config
+from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
+
+try:
+    import boto3.session
+    import botocore.config
+    import botocore.exceptions
+
+    BOTO3_IMPORT_ERROR: ImportError | None = None
+except ImportError as error:
+    BOTO3_IMPORT_ERROR = error
+
+CHUNK = 1024 * 1024
+# From this size on it is cheaper to ask first whether the content is there than to send it in vain.
+ASK_FIRST = 1024 * 1024
+
+_NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
+_CORRUPT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody"}
+_PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_PASSING = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError", "ServiceUnavailable"}
+
+
+class Head(NamedTuple):
+    """What the store knows of an object; ``sha1`` is None where the store was not told it."""
+
+    size: int
+    sha1: str | None
+    etag: str
+    version_id: str | None
+    storage_class: str
+
+
+class ObjectStore:
+    """Contents in one bucket under one prefix.
+
+    Every name is a ``store_fname``. Every method raises one of NotFound, Unavailable, Denied or Corrupt, and none ever
+    returns fewer bytes than there are. An instance may be shared by threads and survives a fork: each process makes its
+    connections itself.
+    """
+
+    def __init__(self, config: Config) -> None:
+        if BOTO3_IMPORT_ERROR is not None:
+            raise ConfigError(f"the Python package boto3 is missing in the environment that runs this ({BOTO3_IMPORT_ERROR})")
+        self.config = config
+        self._pid = 0
+        self._clients: dict[str, Any] = {}
+
+    # -- contents -------------------------------------------------------------------------------------------------------
+
+    def put(self, fname: str, body: bytes | BinaryIO, content_type: str = "application/octet-stream", ask_first: bool = False) -> bool:
+        """Store a content, checked by the server against the SHA-1 in its name.
+
+        :param body: all of it; a file is read from its beginning, whatever its position.
+        :param ask_first: the content is likely to be there already.
+        :return: whether it was sent (False: the store has it already).
+        :raises Corrupt: the bytes are not what the name says.
+        """
+        sha1 = keys.parse(fname).sha1
+        file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
+        size = file.seek(0, os.SEEK_END)
+        arguments: dict[str, Any] = {
+            "Bucket": self.config.bucket,
+            "Key": keys.object_key(self.config.prefix, fname),
+            "ContentType": content_type,
+            "ChecksumSHA1": base64.b64encode(bytes.fromhex(sha1)).decode(),
+            "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
+        }
+        with self._translated("store", fname):
+            conditional = self._accepts("PutObject", "IfNoneMatch")
+            if (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
+                return False
+            if conditional:
+                file.seek(0)
+                try:
+                    # Versioned buckets would otherwise keep a copy for each time the same content comes.
+                    self._client().put_object(**arguments, Body=file, IfNoneMatch="*")
+                    return True
+                except botocore.exceptions.ClientError as error:
+                    if _code(error) not in _PRECONDITION:
+                        raise
+                if self._holds(fname, sha1, size):
+                    return False
+            # There is an object that is not this content (cut short, or put there by somebody else): it is replaced.
+            file.seek(0)
+            self._client().put_object(**arguments, Body=file)
+            return True
+
+    def get_bytes(self, fname: str, size: int | None = None) -> bytes:
+        """The content, checked against its name; or unchecked its first ``size`` bytes."""
+        sha1 = keys.parse(fname).sha1
+        if size is not None and size >= 0:
+            if size == 0:
+                return b""
+            with self._translated("read", fname):
+                return bytes(self._get(fname, Range=f"bytes=0-{size - 1}")["Body"].read())
+        with self._translated("read", fname):
+            content = bytes(self._get(fname)["Body"].read())
+        self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
+        return content
+
+    def get_to_file(self, fname: str, target: BinaryIO) -> int:
+        """Write the content to a file, in pieces; what was written must be thrown away when this raises."""
+        sha1 = keys.parse(fname).sha1
+        digest = hashlib.sha1(usedforsecurity=False)
+        written = 0
+        with self._translated("read", fname):
+            for chunk in self._get(fname)["Body"].iter_chunks(CHUNK):
+                digest.update(chunk)
+                written += target.write(chunk)
+        self._check(fname, sha1, digest.hexdigest())
+        return written
+
+    def head(self, fname: str) -> Head:
+        """What the store knows of the content, without reading it."""
+        with self._translated("look up", fname):
+            return self._head(fname)
+
+    def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "") -> str:
+        """A URL at the public end point which answers this method for ``presign_ttl`` seconds, and no other method.
+
+        :param content_type: the type to answer with; the object's own is that of whoever came first.
+        :param disposition: see :func:`content_disposition`.
+        """
+        operation, shape = {"GET": ("get_object", "GetObject"), "HEAD": ("head_object", "HeadObject")}[method]
+        parameters = {"Bucket": self.config.bucket, "Key": keys.object_key(self.config.prefix, fname)}
+        for name, value in (("ResponseContentType", content_type), ("ResponseContentDisposition", disposition)):
+            if value and self._accepts(shape, name):
+                parameters[name] = value
+        with self._translated("sign a link to", fname):
+            url: str = self._client(public=True).generate_presigned_url(
+                operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method
+            )
+            return url
+
+    # -- the proof that the settings work -------------------------------------------------------------------------------
+
+    def probe(self, write: bool = True) -> bool:
+        """Prove that this key can store, look up and read under the prefix.
+
+        The object that it stores for that, ``<prefix>.probe/<digest>``, has a name of its own for each key and end point,
+        so that new credentials are proved anew and known ones leave everything as it is.
+
+        :param write: store the object if it is not there.
+        :return: whether it was not there.
+        """
+        content = f"{self.config.endpoint_url} {self.config.bucket} {self.config.prefix} {self.config.access_key}\n".encode()
+        sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        key = f"{self.config.prefix}.probe/{sha1}"
+        where = {"Bucket": self.config.bucket, "Key": key}
+        missing = False
+        try:
+            with self._translated("read", key):
+                self._client().get_object(**where)["Body"].read()
+        except NotFound:
+            missing = True
+        if missing and not write:
+            return True
+        if missing:
+            with self._translated("store", key):
+                checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
+                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum)
+        with self._translated("look up", key):
+            size = self._client().head_object(**where)["ContentLength"]
+        with self._translated("read", key):
+            found = self._client().get_object(**where)["Body"].read()
+        if size != len(content) or found != content:
+            raise Corrupt(f"the object {key} in {self.config.where} does not come back as it was stored")
+        return missing
+
+    # -- inside ---------------------------------------------------------------------------------------------------------
+
+    def _get(self, fname: str, **arguments: str) -> Any:
+        return self._client().get_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), **arguments)
+
+    def _head(self, fname: str) -> Head:
+        answer = self._client().head_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), ChecksumMode="ENABLED")
+        checksum = answer.get("ChecksumSHA1", "")
+        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'.
+        sha1 = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else answer["Metadata"].get("sha1")
+        return Head(
+            size=answer["ContentLength"],
+            sha1=sha1,
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId"),
+            storage_class=answer.get("StorageClass", "STANDARD"),
+        )
+
+    def _holds(self, fname: str, sha1: str, size: int) -> bool:
+        try:
+            with self._translated("look up", fname):
+                head = self._head(fname)
+        except NotFound:
+            return False
+        return head.size == size and head.sha1 == sha1
+
+    def _check(self, fname: str, expected: str, found: str) -> None:
+        if found != expected:
+            raise Corrupt(f"what {self.config.where} holds as {fname} has the SHA-1 {found}")
+
+    def _accepts(self, operation: str, member: str) -> bool:
+        """Whether this boto3 knows the parameter: distributions have old ones."""
+        return member in self._client().meta.service_model.operation_model(operation).input_shape.members
+
+    def _client(self, public: bool = False) -> Any:
+        pid = os.getpid()
+        if pid != self._pid:
+            # After a fork the sockets belong to the parent. Two threads may both get here: each then has a client that works.
+            self._pid, self._clients = pid, {}
+        endpoint = self.config.public_endpoint_url if public else self.config.endpoint_url
+        client = self._clients.get(endpoint)
+        if client is None:
+            client = self._clients[endpoint] = self._new_client(endpoint)
+        return client
+
+    def _new_client(self, endpoint: str) -> Any:
+        config = self.config
+        options: dict[str, Any] = {
+            # boto3 signs links in the old way unless told so, which most stores refuse.
+            "signature_version": "s3v4",
+            "connect_timeout": config.connect_timeout,
+            "read_timeout": config.read_timeout,
+            "retries": {"mode": "standard", "total_max_attempts": config.max_attempts},
+            "max_pool_connections": config.pool_size,
+            "s3": {"addressing_style": config.addressing_style or "auto"},
+        }
+        for name in ("request_checksum_calculation", "response_checksum_validation"):
+            if name in botocore.config.Config.OPTION_DEFAULTS:
+                # Contents have their SHA-1, which we give and check ourselves; other checksums some stores refuse.
+                options[name] = "when_required"
+        with self._translated("connect to", ""):
+            # A session of its own: the default one may not be used by several threads at once.
+            return boto3.session.Session().client(
+                "s3",
+                region_name=config.region,
+                endpoint_url=endpoint or None,
+                aws_access_key_id=config.access_key or None,
+                aws_secret_access_key=config.secret_key or None,
+                verify=config.ca_bundle or None,
+                config=botocore.config.Config(**options),
+            )
+
+    @contextlib.contextmanager
+    def _translated(self, action: str, name: str) -> Iterator[None]:
+        """Turn what boto3 raises into our errors."""
+        what = f"could not {action} {name} in {self.config.where}" if name else f"could not {action} {self.config.where}"
+        try:
+            yield
+        except StoreError:
+            raise
+        except botocore.exceptions.ClientError as error:
+            raise _classify(error)(f"{what}: {_explain(error)}") from error
+        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError, botocore.exceptions.ParamValidationError) as error:
+            raise Denied(f"{what}: {error}") from error
+        except botocore.exceptions.BotoCoreError as error:
+            # Its text may hold the whole URL; the kind says enough, and the cause is chained.
+            raise Unavailable(f"{what}: no complete answer ({type(error).__name__})") from error
+
+
+def content_disposition(kind: str, filename: str) -> str:
+    """The header for a download of that name (RFC 6266): ASCII for old clients, and the name itself.
+
+    :param kind: ``inline`` or ``attachment``.
+    """
+    plain = "".join(char if " " <= char <= "~" and char not in '"\\%' else "_" for char in filename)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _classify(error: Any) -> type[StoreError]:
+    code, status = _code(error), _status(error)
+    if code in _CORRUPT:
+        return Corrupt
+    if code in _PASSING or status >= 500 or status == 429:
+        return Unavailable
+    # A missing bucket is no missing object. HEAD has no body to say so, but MinIO has a header.
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if code in _NOT_FOUND and headers.get("x-minio-error-code") != "NoSuchBucket":
+        return NotFound
+    return Denied
+
+
+def _explain(error: Any) -> str:
+    code, status = _code(error), _status(error)
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
+    return f"{code} ({status}){': ' + message if message and message != code else ''}"

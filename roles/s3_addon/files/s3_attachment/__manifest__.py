@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+{
+    "name": "Attachments in an object store",
+    "summary": "Keeps the contents of attachments in a bucket of any S3 store, under the names that they have in the filestore",
+    "version": "1.0.0",
+    "category": "Technical",
+    "author": "the odooops.stack authors",
+    "website": "https://github.com/odooops/stack",
+    "license": "LGPL-3",
+    "depends": ["base"],
+    "external_dependencies": {"python": ["boto3"]},
+    "data": ["security/ir.model.access.csv"],
+    "installable": True,
+}

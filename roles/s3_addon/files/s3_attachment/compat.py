@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""All that differs between the releases of Odoo is here: 18.0 and 19.0."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from odoo.addons.base.models.ir_attachment import IrAttachment
+from odoo.tools import config
+
+try:
+    from odoo.http import Stream
+except ImportError:  # where odoo.http has become a package of many
+    from odoo.http.stream import Stream
+
+__all__ = ["Stream", "odoo_conf", "read_local"]
+
+_READS_IN_PART = "size" in inspect.signature(IrAttachment._file_read).parameters
+
+
+def odoo_conf() -> str:
+    """The path of Odoo's configuration file (it need not exist)."""
+    path = config.get("config")  # since 19.0
+    return str(path or config.rcfile)
+
+
+def read_local(core: Callable[..., bytes], fname: str, size: int | None) -> bytes:
+    """Call the core's ``_file_read``, which knows no size in 18.0."""
+    if _READS_IN_PART:
+        return core(fname, size)
+    content = core(fname)
+    return content if size is None else content[:size]

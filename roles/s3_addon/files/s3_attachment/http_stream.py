@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""Downloads of contents that are in the store."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from typing import IO, Any
+
+from werkzeug.http import is_resource_modified
+
+from odoo.http import Response, request
+
+from . import storage
+from .compat import Stream
+from .engine.errors import StoreError
+from .engine.store import ObjectStore, content_disposition
+
+# What a browser only shows, without running anything in it. The bucket's answer has none of Odoo's headers that keep a
+# document from running scripts, and all files share its origin; so HTML, SVG, XML and all that is not known comes from Odoo.
+_SHOWN_ONLY = re.compile(r"image/(?!svg)[\w.-]+|audio/[\w.-]+|video/[\w.-]+|application/pdf|text/plain")
+_MARKUP = re.compile(r"html|xml|svg|script|xsl|mhtml")
+_MIMETYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+
+
+class ObjectStream(Stream):
+    """A content in the store that looks like a local file.
+
+    ``path`` is fetched when somebody touches it: to make a thumbnail, a ZIP, to send a part. A download that can go to
+    the store itself never touches it.
+    """
+
+    def __init__(self, store: ObjectStore, fname: str, **kwargs: Any) -> None:
+        super().__init__(type="path", **kwargs)
+        self._store = store
+        self._fname = fname
+        self._file: IO[bytes] | None = None
+
+    @property
+    def path(self) -> str | None:
+        if self.type != "path":
+            return None
+        if self._file is None:
+            self._file = self._fetch()
+        return self._file.name
+
+    @path.setter
+    def path(self, value: None) -> None:
+        # The core forgets the path after it has read the file.
+        self._file = None
+
+    def _fetch(self) -> IO[bytes]:
+        # Goes with the last reference to this stream; whoever has opened the path by then can read on.
+        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")
+        try:
+            self._store.get_to_file(self._fname, file)
+        except StoreError as error:
+            file.close()
+            raise storage.not_read(request.env, error) from error
+        file.flush()
+        return file
+
+    def _outline(self) -> IO[bytes]:
+        """A file of the same size without content: all that an answer to HEAD needs."""
+        try:
+            size = self._store.head(self._fname).size
+        except StoreError as error:
+            raise storage.not_read(request.env, error) from error
+        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")
+        file.truncate(size)
+        return file
+
+    def get_response(self, as_attachment=None, immutable=None, **kwargs):
+        if self.type == "path" and self._file is None:
+            if as_attachment is None:
+                as_attachment = self.as_attachment
+            if self._may_redirect(as_attachment):
+                return self._redirect(as_attachment, self.immutable if immutable is None else immutable)
+            if request.httprequest.method == "HEAD":
+                self._file = self._outline()
+        return super().get_response(as_attachment=as_attachment, immutable=immutable, **kwargs)
+
+    def _may_redirect(self, as_attachment: bool) -> bool:
+        try:
+            settings = self._store.config
+        except StoreError as error:
+            raise storage.not_read(request.env, error) from error
+        mimetype = (self.mimetype or "").lower()
+        return (
+            settings.serve_mode == "redirect"
+            and request.httprequest.method in ("GET", "HEAD")
+            and (self.size is None or self.size >= settings.redirect_min_size)
+            and _MIMETYPE.fullmatch(mimetype) is not None
+            and _MARKUP.search(mimetype) is None
+            and (as_attachment or _SHOWN_ONLY.fullmatch(mimetype) is not None)
+            # It runs on this server, from where the public name of the store may lead nowhere.
+            and "wkhtmltopdf" not in request.httprequest.user_agent.string.lower()
+        )
+
+    def _redirect(self, as_attachment: bool, immutable: bool) -> Response:
+        settings = self._store.config
+        if is_resource_modified(request.httprequest.environ, etag=self.etag if isinstance(self.etag, str) else None):
+            disposition = content_disposition("attachment" if as_attachment else "inline", self.download_name or "file")
+            try:
+                # A link that is signed for GET does not answer HEAD.
+                url = self._store.presign(self._fname, request.httprequest.method, self.mimetype, disposition)
+            except StoreError as error:
+                raise storage.not_read(request.env, error) from error
+            response = Response(status=302)
+            response.headers["Location"] = url
+        else:
+            response = Response(status=304)
+            response.set_etag(self.etag)
+        # Only where the address changes with the content may the browser remember where it was sent to.
+        lasting = immutable and settings.presign_ttl > 60
+        response.headers["Cache-Control"] = f"private, max-age={settings.presign_ttl - 60}" if lasting else "private, no-cache"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response

@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+from __future__ import annotations
+
+import logging
+import os
+
+from odoo import api, models
+from odoo.tools.mimetypes import guess_mimetype
+
+from .. import compat, storage
+from ..engine import keys
+from ..engine.errors import NotFound, StoreError
+from ..http_stream import ObjectStream
+
+_logger = logging.getLogger(__name__)
+
+_STORED = "s3_attachment.stored"
+
+
+class IrAttachment(models.Model):
+    """Keeps ``_storage()`` 'file' and every ``store_fname`` as it is; only where the bytes lie is different."""
+
+    _inherit = "ir.attachment"
+
+    def _register_hook(self):
+        super()._register_hook()
+        storage.report()
+
+    # -- writing --------------------------------------------------------------------------------------------------------
+
+    @api.model
+    def _get_path(self, bin_data, sha):
+        if storage.get() is None:
+            return super()._get_path(bin_data, sha)
+        fname = keys.build(sha)
+        return fname, self._full_path(fname)
+
+    def _get_datas_related_values(self, data, mimetype):
+        values = super()._get_datas_related_values(data, mimetype)
+        if values.get("store_fname") and storage.get() is not None:
+            # Before any row is written (19.0 does it afterwards): code that swallows the error, as the controller
+            # /web/binary/upload_attachment does, must not commit a row without a content.
+            self._file_write(data, values["checksum"])
+        return values
+
+    @api.model
+    def _file_write(self, bin_value, checksum):
+        store = storage.get()
+        if store is None:
+            return super()._file_write(bin_value, checksum)
+        fname = self._get_path(bin_value, checksum)[0]
+        stored = self.env.cr.precommit.data.setdefault(_STORED, set())
+        if fname not in stored:
+            # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
+            with self.env.registry.cursor() as cr:
+                self.env["s3.gc.mark"]._mark(cr, fname)
+            try:
+                store.put(fname, bytes(bin_value), self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
+            except StoreError as error:
+                raise storage.not_stored(self.env, error) from error
+            stored.add(fname)
+        return fname
+
+    @api.model
+    def _s3_content_type(self, content: bytes) -> str:
+        """What to call the object in the bucket; downloads are given the attachment's own type."""
+        guess = guess_mimetype(content[:2048], default="application/octet-stream")
+        return "application/octet-stream" if any(word in guess for word in ("html", "xml", "svg", "script")) else guess
+
+    def copy(self, default=None):
+        if storage.get() is None:
+            return super().copy(default)
+        # The content is in the store already, so it is looked up and not sent.
+        copies = super(IrAttachment, self.with_context(s3_copy=True)).copy(default)
+        return copies.with_context(self.env.context)
+
+    # -- reading --------------------------------------------------------------------------------------------------------
+
+    @api.model
+    def _file_read(self, fname, size=None):
+        store = storage.get()
+        if store is None:
+            return compat.read_local(super()._file_read, fname, size)
+        try:
+            if self._s3_is_local(fname):
+                with open(self._full_path(fname), "rb") as file:
+                    return file.read(size)
+            if not keys.is_name(fname):
+                raise NotFound(f"{fname} is not in the local filestore, and is no name of an object in the store")
+            return store.get_bytes(fname, size)
+        except StoreError as error:
+            raise storage.not_read(self.env, error) from error
+
+    @api.model
+    def _s3_is_local(self, fname: str) -> bool:
+        """Whether the content is in the local filestore: it has not been moved yet, or was written before this addon."""
+        try:
+            # A content is never empty, but a full disk leaves empty files.
+            return os.path.getsize(self._full_path(fname)) > 0
+        except OSError:
+            return False
+
+    def _to_http_stream(self):
+        self.ensure_one()
+        store = storage.get()
+        if store is None or not self.store_fname or not keys.is_name(self.store_fname) or self._s3_is_local(self.store_fname):
+            return super()._to_http_stream()
+        return ObjectStream(
+            store,
+            self.store_fname,
+            mimetype=self.mimetype,
+            download_name=self.name,
+            etag=keys.parse(self.store_fname).sha1,
+            last_modified=self.write_date,
+            size=self.file_size or None,
+            public=self.public,
+        )
+
+    # -- deleting -------------------------------------------------------------------------------------------------------
+
+    @api.model
+    def _file_delete(self, fname):
+        if storage.get() is None:
+            return super()._file_delete(fname)
+        if keys.is_name(fname):
+            # In this transaction: if it is rolled back, nothing was deleted. The object itself is left alone.
+            self.env["s3.gc.mark"]._mark(self.env.cr, fname)
+        if os.path.exists(self._full_path(fname)):
+            super()._file_delete(fname)
+        return None

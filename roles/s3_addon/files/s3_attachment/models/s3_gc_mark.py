@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+from __future__ import annotations
+
+from odoo import fields, models
+
+
+class S3GcMark(models.Model):
+    """A name whose object may have become garbage.
+
+    Rows are only ever added, by SQL, and there is no unique key: two transactions that mark the same name must not get
+    into each other's way. Whether the object really is garbage is found out by whoever collects it.
+    """
+
+    _name = "s3.gc.mark"
+    _description = "Possible garbage in the object store"
+    _log_access = False
+
+    fname = fields.Char("Stored name", required=True, readonly=True)
+    marked_at = fields.Datetime(required=True, readonly=True)
+
+    def _mark(self, cr, fname: str) -> None:
+        """Mark a name in the transaction of that cursor."""
+        # Not now(), which is when the transaction began: a mark must not look older than it is.
+        cr.execute("INSERT INTO s3_gc_mark (fname, marked_at) VALUES (%s, clock_timestamp() AT TIME ZONE 'UTC')", [fname])

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""The store of this process, and what its errors are for Odoo."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from typing import NoReturn
+
+from werkzeug.exceptions import InternalServerError, ServiceUnavailable
+
+from odoo.api import Environment
+from odoo.exceptions import UserError
+
+from . import compat
+from .engine import config, errors, store
+
+_logger = logging.getLogger(__name__)
+
+
+class Unusable:
+    """Stands for a store whose settings are wrong: everything that is asked of it says so."""
+
+    def __init__(self, error: errors.ConfigError) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise self._error
+
+
+@functools.lru_cache(maxsize=1)
+def _load() -> store.ObjectStore | None:
+    settings = config.load(compat.odoo_conf(), os.environ)
+    return store.ObjectStore(settings) if settings else None
+
+
+def get() -> store.ObjectStore | Unusable | None:
+    """The store, or None if none is configured: then all stays as it is without this addon."""
+    try:
+        return _load()
+    except errors.ConfigError as error:
+        return Unusable(error)
+
+
+def report() -> None:
+    """Say in the log what is done with attachments here."""
+    try:
+        settings = _load()
+    except errors.ConfigError as error:
+        _logger.error("The object store cannot be used, so attachments can neither be stored nor, if they are there, be read: %s", error)
+        return
+    if settings is None:
+        _logger.warning("No object store is configured: attachments stay in the local filestore")
+    else:
+        _logger.info("Attachments are kept in %s", settings.config.where)
+
+
+def not_stored(env: Environment, error: errors.StoreError) -> UserError:
+    """What to raise where a content could not be stored: the user keeps the file, and nothing of it is saved here."""
+    _logger.error("An attachment was refused: %s", error)
+    if isinstance(error, errors.Unavailable):
+        text = env._("The file could not be stored, because the object store does not answer. Nothing was saved. Please try again later.")
+    else:
+        text = env._("The file could not be stored, because the object store does not accept it. Nothing was saved. Please tell your administrator.")
+    # Not a class of our own: the web client has its dialog for this one.
+    refused = UserError(text)
+    refused.http_status = 503
+    return refused
+
+
+def not_read(env: Environment, error: errors.StoreError) -> ServiceUnavailable | InternalServerError:
+    """What to raise where a content could not be read.
+
+    Not a UserError: Odoo's download routes answer those with 404 or with a placeholder image, as if there was nothing.
+    """
+    _logger.error("An attachment could not be read: %s", error)
+    if isinstance(error, errors.Unavailable):
+        return ServiceUnavailable(env._("The object store does not answer. Please try again later."))
+    return InternalServerError(env._("The stored file cannot be read. Please tell your administrator."))

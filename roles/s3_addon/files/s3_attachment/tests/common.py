@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""Tests against the store that this Odoo is configured for, under a prefix of their own.
+
+They are not among the standard ones, because they need that store: --test-tags s3_attachment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import secrets
+from unittest.mock import patch
+
+from .. import storage
+from ..engine.store import ObjectStore
+
+
+class StoreCase:
+    """To be mixed into a test case of Odoo."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        configured = storage._load()
+        if configured is None:
+            raise AssertionError("these tests need a configured object store")
+        settings = dataclasses.replace(configured.config, prefix=f"{configured.config.prefix}test-{secrets.token_hex(4)}/", redirect_min_size=1000)
+        cls.settings = settings
+        cls.store = ObjectStore(settings)
+        # Nothing listens there.
+        cls.dead = ObjectStore(dataclasses.replace(settings, endpoint_url="http://127.0.0.1:9", max_attempts=1))
+        cls.classPatch(storage, "_load", lambda: cls.store)
+        cls.addClassCleanup(cls._empty)
+
+    @classmethod
+    def _empty(cls):
+        for key in cls._keys():
+            cls.store._client().delete_object(Bucket=cls.settings.bucket, Key=key)
+
+    @classmethod
+    def _keys(cls):
+        answer = cls.store._client().list_objects_v2(Bucket=cls.settings.bucket, Prefix=cls.settings.prefix)
+        return [item["Key"] for item in answer.get("Contents", [])]
+
+    def outage(self):
+        return patch.object(storage, "_load", lambda: self.dead)
+
+    def unconfigured(self):
+        return patch.object(storage, "_load", lambda: None)
+
+    def create(self, raw, **values):
+        return self.env["ir.attachment"].create({"name": "file.bin", "mimetype": "application/octet-stream", "raw": raw, **values})
+
+    def local_path(self, fname):
+        return self.env["ir.attachment"]._full_path(fname)
+
+    def assertInStore(self, raw):
+        sha1 = hashlib.sha1(raw).hexdigest()
+        fname = f"{sha1[:2]}/{sha1}"
+        self.assertIn(self.settings.prefix + fname, self._keys())
+        self.assertEqual(self.store.get_bytes(fname), raw)
+        self.assertFalse(os.path.exists(self.local_path(fname)))
+        return fname

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import secrets
+import urllib.parse
+import urllib.request
+from unittest.mock import patch
+
+from PIL import Image
+
+from odoo.tests import HttpCase, tagged
+from odoo.tools import mute_logger
+
+from .. import storage
+from ..engine.store import ObjectStore
+from .common import StoreCase
+
+LOGGER = "odoo.addons.s3_attachment.storage"
+SMALL, LARGE = 500, 5000  # of bytes; from 1000 on downloads go to the store
+
+
+@tagged("-standard", "-at_install", "post_install", "s3_attachment")
+class TestDownload(StoreCase, HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.authenticate("admin", "admin")
+
+    def get(self, attachment, query="", method="GET", path=None, **headers):
+        """Ask Odoo, and do not follow."""
+        path = path or f"/web/content/{attachment.id}"
+        return self.opener.request(method, self.base_url() + path + query, headers=headers, allow_redirects=False, timeout=30)
+
+    def follow(self, response, method="GET", **headers):
+        """Ask the store; Odoo's tests let only their own requests through."""
+        request = urllib.request.Request(response.headers["Location"], method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.headers, answer.read()
+
+    def test_redirect(self):
+        raw = secrets.token_bytes(LARGE)
+        name = 'é;"b.bin'
+        response = self.get(self.create(raw, name=name), "?download=1")
+        self.assertEqual((response.status_code, response.content), (302, b""))
+        self.assertEqual(response.headers["Cache-Control"], "private, no-cache")
+        self.assertEqual(response.headers["Referrer-Policy"], "no-referrer")
+        parts = urllib.parse.urlsplit(response.headers["Location"])
+        public = urllib.parse.urlsplit(self.settings.public_endpoint_url)
+        self.assertEqual((parts.scheme, parts.netloc), (public.scheme, public.netloc))
+        query = urllib.parse.parse_qs(parts.query)
+        self.assertEqual(query["X-Amz-Algorithm"], ["AWS4-HMAC-SHA256"])
+        self.assertEqual(query["X-Amz-Expires"], [str(self.settings.presign_ttl)])
+        status, headers, content = self.follow(response)
+        self.assertEqual((status, content), (200, raw))
+        self.assertEqual(headers["Content-Disposition"], "attachment; filename=\"_;_b.bin\"; filename*=UTF-8''%C3%A9%3B%22b.bin")
+
+    def test_same_bytes_with_names_and_types_of_their_own(self):
+        raw = secrets.token_bytes(LARGE)
+        for name, mimetype in (("a.pdf", "application/pdf"), ("b.txt", "text/plain")):
+            _status, headers, content = self.follow(self.get(self.create(raw, name=name, mimetype=mimetype)))
+            self.assertEqual(content, raw)
+            self.assertEqual(headers["Content-Type"], mimetype)
+            self.assertEqual(headers["Content-Disposition"], f"inline; filename=\"{name}\"; filename*=UTF-8''{name}")
+
+    def test_address_that_changes_with_the_content_may_be_remembered(self):
+        attachment = self.create(secrets.token_bytes(LARGE), mimetype="application/pdf")
+        response = self.get(attachment, "?unique=1")
+        self.assertEqual(response.status_code, 302)
+        self.assertEqual(response.headers["Cache-Control"], f"private, max-age={self.settings.presign_ttl - 60}")
+
+    def test_small_file_comes_from_odoo(self):
+        raw = secrets.token_bytes(SMALL)
+        response = self.get(self.create(raw))
+        self.assertEqual((response.status_code, response.content), (200, raw))
+        response = self.get(self.create(raw), Range="bytes=100-199")
+        self.assertEqual((response.status_code, response.content), (206, raw[100:200]))
+
+    def test_range_through_the_redirect(self):
+        raw = secrets.token_bytes(LARGE)
+        response = self.get(self.create(raw, mimetype="video/mp4"), Range="bytes=100-199")
+        self.assertEqual(response.status_code, 302)
+        status, _headers, content = self.follow(response, Range="bytes=100-199")
+        self.assertEqual((status, content), (206, raw[100:200]))
+
+    def test_head(self):
+        raw = secrets.token_bytes(LARGE)
+        attachment = self.create(raw, mimetype="application/pdf")
+        response = self.get(attachment, method="HEAD")
+        self.assertEqual(response.status_code, 302)
+        status, headers, content = self.follow(response, method="HEAD")
+        self.assertEqual((status, headers["Content-Length"], content), (200, str(LARGE), b""))
+        html = self.create(b"<html>" + b"x" * LARGE, mimetype="text/html")
+        with patch.object(self.store, "get_to_file") as get:
+            response = self.get(html, method="HEAD")
+        self.assertEqual((response.status_code, response.headers["Content-Length"], response.content), (200, str(LARGE + 6), b""))
+        get.assert_not_called()
+
+    def test_unchanged(self):
+        attachment = self.create(secrets.token_bytes(SMALL))
+        etag = self.get(attachment).headers["ETag"]
+        with patch.object(self.store, "presign", wraps=self.store.presign) as presign:
+            self.assertEqual(self.get(attachment, **{"If-None-Match": etag}).status_code, 304)
+            large = self.create(secrets.token_bytes(LARGE), mimetype="application/pdf")
+            response = self.get(large, **{"If-None-Match": f'"{large.checksum}"'})
+        self.assertEqual((response.status_code, response.content), (304, b""))
+        presign.assert_not_called()
+
+    def test_nothing_that_runs_comes_from_the_bucket(self):
+        for mimetype in ("text/html", "image/svg+xml", "application/xml", "application/xhtml+xml", "text/javascript", "application/unknown"):
+            raw = b"<x>" + secrets.token_hex(LARGE).encode()
+            attachment = self.create(raw, mimetype=mimetype, name="x")
+            self.assertEqual(attachment.mimetype, mimetype)
+            response = self.get(attachment)
+            self.assertEqual((response.status_code, response.content), (200, raw), mimetype)
+            self.assertEqual(response.headers["Content-Security-Policy"], "default-src 'none'")
+        # The type of the request counts, not that of the attachment.
+        image = self.create(secrets.token_bytes(LARGE), mimetype="image/gif")
+        self.assertEqual(self.get(image).status_code, 302)
+        self.assertEqual(self.get(image, "?mimetype=text/html").status_code, 200)
+        self.assertEqual(self.get(image, "?mimetype=text/html;x").status_code, 200)
+
+    def test_reports_are_made_on_the_server(self):
+        raw = secrets.token_bytes(LARGE)
+        attachment = self.create(raw, mimetype="image/gif")
+        response = self.get(attachment, **{"User-Agent": "Mozilla/5.0 (X11) AppleWebKit/538.1 (KHTML, like Gecko) wkhtmltopdf Safari/538.1"})
+        self.assertEqual((response.status_code, response.content), (200, raw))
+
+    def test_proxy_mode(self):
+        raw = secrets.token_bytes(LARGE)
+        store = ObjectStore(dataclasses.replace(self.settings, serve_mode="proxy"))
+        attachment = self.create(raw)
+        with patch.object(storage, "_load", lambda: store):
+            response = self.get(attachment)
+        self.assertEqual((response.status_code, response.content), (200, raw))
+
+    def test_thumbnail(self):
+        image = Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3))
+        raw = io.BytesIO()
+        image.save(raw, "PNG")
+        attachment = self.create(raw.getvalue(), name="a.png", mimetype="image/png")
+        response = self.get(attachment, path=f"/web/image/{attachment.id}/64x64")
+        self.assertEqual(response.status_code, 200)
+        self.assertEqual(Image.open(io.BytesIO(response.content)).size, (64, 48))
+        response = self.get(attachment, path=f"/web/image/{attachment.id}")
+        self.assertEqual(response.status_code, 302)
+        self.assertEqual(self.follow(response)[2], raw.getvalue())
+
+    def test_image_of_a_record(self):
+        image = io.BytesIO()
+        Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3)).save(image, "PNG")
+        partner = self.env["res.partner"].create({"name": "P", "image_1920": base64.b64encode(image.getvalue())})
+        response = self.get(None, path=f"/web/image/res.partner/{partner.id}/image_128")
+        # Odoo always goes over an image whose field's name holds a size.
+        self.assertEqual(response.status_code, 200)
+        self.assertEqual(Image.open(io.BytesIO(response.content)).size, (128, 96))
+
+    def test_anonymous(self):
+        private = self.create(secrets.token_bytes(LARGE))
+        public = self.create(secrets.token_bytes(LARGE), public=True)
+        self.authenticate(None, None)
+        with patch.object(self.store, "presign", wraps=self.store.presign) as presign:
+            response = self.get(private)
+            self.assertIn(response.status_code, (403, 404))
+            self.assertNotIn("X-Amz-Signature", str(response.headers) + response.text)
+            presign.assert_not_called()
+        response = self.get(public, "?download=1")
+        self.assertEqual((response.status_code, self.follow(response)[2]), (302, public.raw))
+
+    def test_fallback_address(self):
+        raw = secrets.token_bytes(LARGE)
+        attachment = self.create(raw, url="/s3_attachment/test.pdf", mimetype="application/pdf")
+        response = self.get(attachment, path="/s3_attachment/test.pdf")
+        self.assertEqual((response.status_code, self.follow(response)[2]), (302, raw))
+
+    def test_outage(self):
+        small = self.create(secrets.token_bytes(SMALL), mimetype="image/png")
+        with self.outage(), mute_logger(LOGGER):
+            for path in (f"/web/content/{small.id}", f"/web/image/{small.id}", f"/web/image/{small.id}/32x32"):
+                self.assertEqual(self.get(small, path=path).status_code, 503, path)
+
+    def test_local_file_is_not_redirected(self):
+        raw = secrets.token_bytes(LARGE)
+        with self.unconfigured():
+            attachment = self.create(raw)
+        response = self.get(attachment)
+        self.assertEqual((response.status_code, response.content), (200, raw))
