@@ -79,12 +79,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     import yaml
-except ImportError:  # reported in main(): the controller has it, as Ansible needs it
-    HAS_YAML = False
-    SafeLoader = object
-else:
+
     HAS_YAML = True
-    SafeLoader = yaml.SafeLoader
+except ImportError:  # reported in main(); a controller has it, as Ansible needs it
+    HAS_YAML = False
 
 ALPHABET = string.ascii_letters + string.digits
 HEADER = "---\n# Generated, one value a line. Keep it like a key: back it up, or encrypt it with ansible-vault. Never commit it in the clear.\n"
@@ -115,18 +113,19 @@ def read(path: str) -> tuple[str, dict[str, t.Any], bool]:
         raise SecretsError(f"{path} cannot be read: {error.strerror}.") from error
     if text.startswith("$ANSIBLE_VAULT"):
         return text, {}, True
+
+    class Loader(yaml.SafeLoader):
+        """Understands C(!vault): such a value is Ansible's to decrypt, here it is none."""
+
     Loader.add_constructor("!vault", lambda loader, node: None)
     try:
-        values = yaml.load(text, Loader=Loader) or {}
+        values = yaml.load(text, Loader=Loader) or {}  # noqa: S506  # a safe loader
     except yaml.YAMLError as error:
-        raise SecretsError(f"{path} is not valid YAML (line {getattr(getattr(error, 'problem_mark', None), 'line', 0) + 1}): mend it, or move it away.") from error
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise SecretsError(f"{path} is not valid YAML (line {line}): mend it, or move it away.") from error
     if not isinstance(values, dict):
         raise SecretsError(f"{path} must hold variables, one 'name: value' a line.")
     return text, values, False
-
-
-class Loader(SafeLoader):  # type: ignore[misc,valid-type]
-    """Understands C(!vault): the value is Ansible's to decrypt, here it only counts as given."""
 
 
 def write(path: str, text: str) -> None:

@@ -42,7 +42,7 @@ class TestRole:
         assert defaults == {name: option["default"] for name, option in options(role).items() if "default" in option}
 
     def test_each_variable_is_named_typed_and_described(self, role):
-        for name, option in options(role).items():
+        for name in options(role):
             assert name.startswith(f"{role.name}_"), name
         for name, option in walk(options(role)):
             assert option.get("type"), name

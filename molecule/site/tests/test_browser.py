@@ -23,7 +23,8 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 side = 800
 rows = b"".join(b"\\0" + os.urandom(side * 3) for row in range(side))
-picture = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+size = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+picture = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 os.makedirs("/root/downloads", exist_ok=True)
 for name, content in (("report.bin", os.urandom(3 << 20)), ("picture.png", picture)):
     with open("/root/" + name, "wb") as file:
@@ -124,7 +125,9 @@ def attached(driver, contact, files):
     shot(driver, "3-attached")
     return {
         record["name"]: record
-        for record in call(driver, "ir.attachment", "search_read", [["res_model", "=", "res.partner"], ["res_id", "=", contact]], ["name", "checksum", "store_fname"])
+        for record in call(
+            driver, "ir.attachment", "search_read", [["res_model", "=", "res.partner"], ["res_id", "=", contact]], ["name", "checksum", "store_fname"]
+        )
     }
 
 

@@ -30,7 +30,11 @@ def test_odoo_speaks_tls_with_the_database(on):
 
 
 def test_language_and_country_are_the_declared_ones(on):
-    query = "select c.code, u.lang from res_company m join res_partner p on p.id = m.partner_id join res_country c on c.id = p.country_id, res_partner u, res_users a where a.login = 'admin' and u.id = a.partner_id"
+    query = (
+        "select country.code, partner.lang from res_company company join res_partner home on home.id = company.partner_id"
+        " join res_country country on country.id = home.country_id, res_users person join res_partner partner on partner.id = person.partner_id"
+        " where person.login = 'admin'"
+    )
     assert on("site-db").check_output(f'runuser -u postgres -- psql -XAtc "{query}" odoo') == "FR|fr_FR"
 
 
