@@ -191,7 +191,7 @@ def check(settings: dict[str, Any], memory_mb: int, connections: int) -> None:
     if demand > memory_mb:
         raise AnsibleFilterError(
             f"postgresql_settings: shared_buffers ({settings.get('shared_buffers', '128MB')}) and max_connections x work_mem "
-            f"({wanted} x {settings.get('work_mem', '4MB')}) can take {demand:.0f} MB, more than the {memory_mb} MB of memory that there are: lower one of them."
+            f"({wanted} x {settings.get('work_mem', '4MB')}) can take {demand:.0f} MB, more than the {memory_mb} MB of memory: lower one of them."
         )
     maintenance = size.get("maintenance_work_mem", 64)
     workers = _integer("autovacuum_max_workers", settings.get("autovacuum_max_workers", 3))
@@ -204,7 +204,7 @@ def check(settings: dict[str, Any], memory_mb: int, connections: int) -> None:
 
 
 def postgresql_tuning(
-    memory_mb: int, cpus: int, connections: int, version: int, disk: str = "ssd", settings: Mapping[str, Any] | None = None
+    memory_mb: int, cpus: int, connections: int, version: int, *, disk: str = "ssd", settings: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
     """Settings by name, for a server with memory_mb MB of memory; AnsibleFilterError says what is wrong with the wish."""
     memory_mb, cpus, connections, version = int(memory_mb), int(cpus), int(connections), int(version)
