@@ -45,7 +45,7 @@ def tarball(tmp_path_factory):
 @pytest.fixture(scope="session")
 def installed(tarball, tmp_path_factory):
     path = tmp_path_factory.mktemp("collections")
-    run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", "--collections-path", str(path), str(tarball))
+    run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", "--collections-path", str(path), str(tarball), ANSIBLE_COLLECTIONS_PATH=str(path))
     return path
 
 

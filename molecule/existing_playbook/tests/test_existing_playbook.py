@@ -16,7 +16,10 @@ def test_the_roles_were_those_of_the_tarball():
 
 
 def test_database_is_there(host):
-    assert host.check_output("runuser -u postgres -- psql -XAtc \"select pg_get_userbyid(datdba) from pg_database where datname = 'documents'\"") == "documents_owner"
+    assert (
+        host.check_output("runuser -u postgres -- psql -XAtc \"select pg_get_userbyid(datdba) from pg_database where datname = 'documents'\"")
+        == "documents_owner"
+    )
 
 
 def test_store_is_ready(host):
