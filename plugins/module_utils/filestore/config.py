@@ -112,13 +112,11 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
             raise fail(name, " or ".join(_CHOICES[name]))
         if name in _PATTERNS and not _PATTERNS[name][0].fullmatch(value):
             raise fail(name, _PATTERNS[name][1])
-        if name.endswith("endpoint_url"):
-            value = value.rstrip("/")
-            if not _is_base_url(value):
-                raise fail(name, "http:// or https://, a host and perhaps a port, and nothing else")
+        if name.endswith("endpoint_url") and not _is_base_url(value.rstrip("/")):
+            raise fail(name, "http:// or https://, a host and perhaps a port, and nothing else")
         if name == "ca_bundle" and not os.path.isfile(value):
             raise fail(name, "the path of a file that is there")
-        values[name] = value
+        values[name] = value.rstrip("/") if name.endswith("endpoint_url") else value
 
     if "bucket" not in values:
         raise ConfigError(f"bucket is missing, although {', '.join(sorted(given))} of {SECTION} is set")
@@ -148,11 +146,7 @@ def _is_base_url(value: str) -> bool:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name[len(ENVIRONMENT_PREFIX) :].lower(): value.strip()
-        for name, value in environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX)
-    }
+    return {name[len(ENVIRONMENT_PREFIX) :].lower(): value.strip() for name, value in environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
 
 
 def _section(path: str) -> dict[str, str]:

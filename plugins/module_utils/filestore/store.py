@@ -145,9 +145,7 @@ class ObjectStore:
             if value and self._accepts(shape, name):
                 parameters[name] = value
         with self._translated("sign a link to", fname):
-            url: str = self._client(public=True).generate_presigned_url(
-                operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method
-            )
+            url: str = self._client(public=True).generate_presigned_url(operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method)
             return url
 
     # -- the proof that the settings work -------------------------------------------------------------------------------

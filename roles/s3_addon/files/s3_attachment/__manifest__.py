@@ -2,7 +2,7 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-{
+{  # noqa: B018
     "name": "Attachments in an object store",
     "summary": "Keeps the contents of attachments in a bucket of any S3 store, under the names that they have in the filestore",
     "version": "1.0.0",

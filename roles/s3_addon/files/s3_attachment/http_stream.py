@@ -10,9 +10,8 @@ import re
 import tempfile
 from typing import IO, Any
 
-from werkzeug.http import is_resource_modified
-
 from odoo.http import Response, request
+from werkzeug.http import is_resource_modified
 
 from . import storage
 from .compat import Stream
@@ -54,7 +53,7 @@ class ObjectStream(Stream):
 
     def _fetch(self) -> IO[bytes]:
         # Goes with the last reference to this stream; whoever has opened the path by then can read on.
-        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")
+        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")  # noqa: SIM115
         try:
             self._store.get_to_file(self._fname, file)
         except StoreError as error:
@@ -69,7 +68,7 @@ class ObjectStream(Stream):
             size = self._store.head(self._fname).size
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
-        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")
+        file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")  # noqa: SIM115
         file.truncate(size)
         return file
 

@@ -11,10 +11,9 @@ import logging
 import os
 from typing import NoReturn
 
-from werkzeug.exceptions import InternalServerError, ServiceUnavailable
-
 from odoo.api import Environment
 from odoo.exceptions import UserError
+from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
 from .engine import config, errors, store

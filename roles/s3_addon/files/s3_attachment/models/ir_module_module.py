@@ -27,7 +27,9 @@ class IrModuleModule(models.Model):
         self.env.cr.execute("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL")
         gone = sum(1 for (fname,) in self.env.cr.fetchall() if not attachments._s3_is_local(fname))
         if gone:
-            raise UserError(self.env._(
-                "%(count)s files are only in the object store. Bring them back to the local filestore before you uninstall this module.",
-                count=gone,
-            ))
+            raise UserError(
+                self.env._(
+                    "%(count)s files are only in the object store. Bring them back to the local filestore before you uninstall this module.",
+                    count=gone,
+                )
+            )

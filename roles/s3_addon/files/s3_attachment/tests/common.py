@@ -59,7 +59,7 @@ class StoreCase:
         return self.env["ir.attachment"]._full_path(fname)
 
     def assertInStore(self, raw):
-        sha1 = hashlib.sha1(raw).hexdigest()
+        sha1 = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         fname = f"{sha1[:2]}/{sha1}"
         self.assertIn(self.settings.prefix + fname, self._keys())
         self.assertEqual(self.store.get_bytes(fname), raw)

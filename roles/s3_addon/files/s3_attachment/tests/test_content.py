@@ -8,11 +8,10 @@ import os
 import secrets
 from unittest.mock import patch
 
-from werkzeug.exceptions import InternalServerError, ServiceUnavailable
-
 from odoo.exceptions import UserError
 from odoo.tests import TransactionCase, tagged
 from odoo.tools import mute_logger
+from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from .. import storage
 from ..engine import errors

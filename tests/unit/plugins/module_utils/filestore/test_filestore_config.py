@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import config
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError
+
+SECRET = "s3cr%et;#=x"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+def write(folder, name, text):
+    (folder / name).write_text(text, encoding="utf-8")
+
+
+def load(folder, **environ):
+    return config.load(str(folder / "odoo.conf"), environ)
+
+
+def test_nothing_is_set(folder):
+    assert load(folder) is None
+    write(folder, "odoo.conf", "[options]\nbucket = not ours\n")
+    assert load(folder, HOME="/", ODOO_S3_BUCKET="") is None
+
+
+def test_order(folder):
+    write(folder, "s3_attachment.conf", f"[s3_attachment]\nbucket = one\nprefix = a/\naccess_key = AK\nsecret_key = {SECRET}\nregion = r1\n")
+    write(folder, "odoo.conf", "[options]\ndb_name = x\n[s3_attachment]\nbucket = two\nregion =\nprefix = b/\n")
+    found = load(folder, ODOO_S3_BUCKET="three", ODOO_S3_PRESIGN_TTL="900", OTHER="x")
+    assert (found.bucket, found.prefix, found.region, found.presign_ttl, found.secret_key) == ("three", "b/", "r1", 900, SECRET)
+    assert found.origins == {
+        "bucket": "the environment",
+        "presign_ttl": "the environment",
+        "prefix": str(folder / "odoo.conf"),
+        **dict.fromkeys(("access_key", "secret_key", "region"), str(folder / "s3_attachment.conf")),
+    }
+
+
+def test_secret_is_not_shown(folder):
+    found = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_ACCESS_KEY="AK", ODOO_S3_SECRET_KEY=SECRET)
+    assert found.secret_key == SECRET
+    assert SECRET not in repr(found) + str(found) + found.where
+    assert "AK" in repr(found)
+
+
+def test_defaults_of_an_own_store(folder):
+    found = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_ENDPOINT_URL="https://store.example:9000/")
+    assert found.endpoint_url == found.public_endpoint_url == "https://store.example:9000"
+    assert (found.addressing_style, found.region, found.serve_mode) == ("path", "us-east-1", "redirect")
+    assert (found.connect_timeout, found.read_timeout, found.max_attempts) == (3, 20, 3)
+    amazon = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_REGION="eu-west-1")
+    assert (amazon.endpoint_url, amazon.addressing_style) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("presign_ttl", "59", "a whole number from 60 to 900"),
+        ("presign_ttl", "901", "is '901', but must be"),
+        ("presign_ttl", "5m", "a whole number"),
+        ("presign_ttl", "-60", "a whole number"),
+        ("serve_mode", "x-accel", "redirect or proxy"),
+        ("bucket", "Up", "3 to 63 of"),
+        ("prefix", "odoo", "each followed by '/'"),
+        ("prefix", "../", "each followed by '/'"),
+        ("prefix", "/odoo/", "each followed by '/'"),
+        ("endpoint_url", "store.example:9000", "http:// or https://"),
+        ("endpoint_url", "http://store.example/path", "http:// or https://"),
+        ("endpoint_url", "http://user:pw@store.example", "http:// or https://"),
+        ("endpoint_url", "http://store.example:99999", "http:// or https://"),
+        ("endpoint_url", "ftp://store.example", "http:// or https://"),
+        ("public_endpoint_url", "https://store.example?x", "http:// or https://"),
+        ("ca_bundle", "/nowhere/ca.pem", "a file that is there"),
+        ("instance_id", "a b", "1 to 64 of"),
+    ],
+)
+def test_wrong_value(folder, name, value, says):
+    with pytest.raises(ConfigError) as raised:
+        load(folder, **{"ODOO_S3_BUCKET": "abc", f"ODOO_S3_{name.upper()}": value})
+    assert says in str(raised.value)
+    assert str(raised.value).startswith(f"{name} (from the environment)")
+
+
+def test_incomplete(folder):
+    with pytest.raises(ConfigError, match="bucket is missing, although region"):
+        load(folder, ODOO_S3_REGION="r")
+    with pytest.raises(ConfigError, match=r"secret_key is set .* without access_key") as raised:
+        load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_SECRET_KEY=SECRET)
+    assert SECRET not in str(raised.value)
+    with pytest.raises(ConfigError, match=r"access_key is set .* without secret_key"):
+        load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_ACCESS_KEY="AK")
+
+
+def test_unknown_setting(folder):
+    write(folder, "s3_attachment.conf", "[s3_attachment]\nbuckets = abc\n")
+    with pytest.raises(ConfigError, match=r"s3_attachment\.conf sets buckets, which is not a setting"):
+        load(folder)
+
+
+def test_broken_file_does_not_give_its_secret_away(folder):
+    write(folder, "s3_attachment.conf", f"[s3_attachment]\nbucket = abc\n{SECRET.replace('=', '')}\n")
+    with pytest.raises(ConfigError, match=r"not a configuration file .*line 3") as raised:
+        load(folder)
+    assert SECRET[:6] not in str(raised.value)
+
+
+def test_unreadable_file_is_not_an_absent_one(folder):
+    (folder / "s3_attachment.conf").mkdir()
+    with pytest.raises(ConfigError, match="is there but cannot be read"):
+        load(folder)
+    (folder / "s3_attachment.conf").rmdir()
+    (folder / "s3_attachment.conf").write_bytes(b"[s3_attachment]\nbucket = \xff\n")
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        load(folder)
