@@ -73,6 +73,7 @@ _PATTERNS = {
     "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def load(odoo_conf: str, environ: Mapping[str, str]) -> Config | None:
@@ -86,15 +87,13 @@ def load(odoo_conf: str, environ: Mapping[str, str]) -> Config | None:
     layers = [(_section(beside), beside), (_section(odoo_conf), odoo_conf), (_environment(environ), "the environment")]
     for values, origin in layers:
         for name, value in values.items():
-            if name not in _FIELDS:
-                raise ConfigError(f"{origin} sets {name}, which is not a setting of {SECTION}; there are: {', '.join(_FIELDS)}")
             if value:
                 given[name], origins[name] = value, origin
     return parse(given, origins) if given else None
 
 
 def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
-    """Settings from strings."""
+    """Settings from strings; ``origins`` says for messages where each of them was found."""
 
     def fail(name: str, allowed: str) -> ConfigError:
         shown = "" if name in _SECRETS else f" is {given[name]!r}, but"
@@ -102,6 +101,10 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
 
     values: dict[str, str | int] = {}
     for name, value in given.items():
+        if name not in _FIELDS:
+            raise ConfigError(f"{name} (from {origins.get(name, 'unknown')}) is not a setting of {SECTION}; there are: {', '.join(_FIELDS)}")
+        if value != value.strip() or _CONTROL.search(value):
+            raise fail(name, "one line without blanks around it")
         if name in _RANGES:
             low, high = _RANGES[name]
             if not re.fullmatch(r"[0-9]{1,15}", value) or not low <= int(value) <= high:

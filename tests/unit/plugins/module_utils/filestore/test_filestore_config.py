@@ -96,7 +96,7 @@ def test_incomplete(folder):
 
 def test_unknown_setting(folder):
     write(folder, "s3_attachment.conf", "[s3_attachment]\nbuckets = abc\n")
-    with pytest.raises(ConfigError, match=r"s3_attachment\.conf sets buckets, which is not a setting"):
+    with pytest.raises(ConfigError, match=r"buckets \(from .*s3_attachment\.conf\) is not a setting"):
         load(folder)
 
 
