@@ -160,6 +160,28 @@ def no_missing_files(module: Path) -> None:
     manifest.write_text(re.sub(r"^.*selfie_segmentation\.js.*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
 
 
+def categories(manifest: dict) -> set[str]:
+    """The names under which Odoo's data finds the categories that it makes of a manifest's one."""
+    path = manifest.get("category", "Uncategorized").split("/")
+    return {"module_category_" + "_".join(path[: depth + 1]).lower().replace("&", "and").replace(" ", "_") for depth in range(len(path))}
+
+
+def no_missing_categories(tree: Path, manifests: dict[str, dict], chosen: set[str]) -> None:
+    """Have a manifest, which nobody can install, for each category that base speaks of and no chosen module has."""
+    data = "\n".join(path.read_text(encoding="utf-8") for path in (tree / "odoo/addons/base").glob("*/*.xml"))
+    needed = set(re.findall(r"base\.(module_category_\w+)", data)) - set(re.findall(r'id="(?:base\.)?(module_category_\w+)"', data))
+    needed -= set().union(*(categories(manifests[name]) for name in chosen))
+    for category in sorted(needed):
+        name = min((name for name, manifest in manifests.items() if category in categories(manifest)), default=None)
+        if name is None:
+            continue
+        stub = tree / "addons" / name
+        stub.mkdir(exist_ok=True)
+        (stub / "__init__.py").touch()
+        keys = {key: manifests[name][key] for key in ("name", "category", "author", "license") if key in manifests[name]}
+        (stub / "__manifest__.py").write_text(repr(keys | {"installable": False}) + "\n", encoding="utf-8")
+
+
 def requirements() -> str:
     lines = []
     for name, (old, new) in REQUIREMENTS.items():
@@ -202,6 +224,7 @@ def main() -> None:
     for name in chosen & in_addons:
         shutil.move(tree / "odoo/addons" / name, tree / "addons" / name)
     no_missing_files(tree / "addons/mail")
+    no_missing_categories(tree, manifests, chosen)
     for catalogue in tree.rglob("i18n*/*.po"):
         if catalogue.stem not in LANGUAGES:
             catalogue.unlink()
