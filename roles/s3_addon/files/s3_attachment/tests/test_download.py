@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from unittest.mock import patch
 
-from odoo.tests import HttpCase, tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import mute_logger
 from PIL import Image
 
@@ -28,7 +28,9 @@ SMALL, LARGE = 500, 5000  # of bytes; from 1000 on downloads go to the store
 class TestDownload(StoreCase, HttpCase):
     def setUp(self):
         super().setUp()
-        self.authenticate("admin", "admin")
+        # Whatever the administrator's password is here.
+        new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
+        self.authenticate("s3-tester", "s3-tester-password")
 
     def get(self, attachment, query="", method="GET", path=None, **headers):
         """Ask Odoo, and do not follow."""
@@ -117,6 +119,7 @@ class TestDownload(StoreCase, HttpCase):
             response = self.get(attachment)
             self.assertEqual((response.status_code, response.content), (200, raw), mimetype)
             self.assertEqual(response.headers["Content-Security-Policy"], "default-src 'none'")
+            self.assertEqual(self.get(attachment, "?download=1").status_code, 302 if mimetype == "application/unknown" else 200)
         # The type of the request counts, not that of the attachment.
         image = self.create(secrets.token_bytes(LARGE), mimetype="image/gif")
         self.assertEqual(self.get(image).status_code, 302)

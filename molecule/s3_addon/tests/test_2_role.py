@@ -1,0 +1,91 @@
+"""What the role leaves behind, and what further runs do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import EPHEMERAL, play, secret
+from testinfra.host import Host
+
+# What is asked for, and what has to be in the one sentence that comes back.
+WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "bucket": ({"bucket": "No_Bucket"}, ["bucket (from s3_addon_bucket) is 'No_Bucket'"]),
+    "no bucket": ({"bucket": ""}, ["bucket is missing"]),
+    "url": ({"endpoint_url": "127.0.0.1:9000"}, ["s3_addon_endpoint_url", "must be http:// or https://"]),
+    "prefix": ({"prefix": "test"}, ["s3_addon_prefix", "followed by '/'"]),
+    "short": ({"presign_ttl": 59}, ["presign_ttl (from s3_addon_presign_ttl) is '59'", "60 to 900"]),
+    "long": ({"presign_ttl": 901}, ["'901'", "60 to 900"]),
+    "no key": ({"access_key": ""}, ["secret_key is set (from s3_addon_secret_key) without access_key"]),
+    "further": ({"settings": {"secret_key": "x"}}, ["s3_addon_settings has secret_key"]),
+    "time-out": ({"settings": {"connect_timeout": 0}}, ["connect_timeout (from s3_addon_settings) is '0'"]),
+    "path": ({"path": "addons"}, ['s3_addon_path is "addons"', "absolute path"]),
+    "not on addons_path": ({"path": "/srv/addons"}, ["s3_addon_path is /srv/addons, which is not on addons_path of /etc/odoo/odoo.conf", "/opt/odoo/addons"]),
+    "python": ({"python": "/opt/python"}, ["s3_addon_python is /opt/python, which is not on this host"]),
+    "certificates": ({"ca_bundle": "/etc/ssl/none.pem"}, ["s3_addon_ca_bundle is /etc/ssl/none.pem, which is not on this host"]),
+}
+
+STATE = "stat -c '%n %y %U:%G %a' /etc/odoo/* $(find /opt/odoo/addons); systemctl show odoo -p MainPID"
+
+
+@pytest.fixture(scope="module")
+def told(host: Host) -> dict[str, str]:
+    before = host.check_output(STATE)
+    run = play("wrong.yml", {"cases": [{"name": name, **case} for name, (case, _) in WRONG.items()]})
+    assert run.changed == 1, run.output  # the note of what was said
+    assert host.check_output(STATE) == before, "something was changed before the wish was refused"
+    assert secret("secret_key") not in run.output
+    return json.loads((EPHEMERAL / "told.json").read_text())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_refused(told: dict[str, str], name: str):
+    for part in WRONG[name][1]:
+        assert part in told[name]
+
+
+def test_settings_are_for_root_and_odoo(host: Host):
+    file = host.file("/etc/odoo/s3_attachment.conf")
+    assert (file.mode, file.user, file.group) == (0o640, "root", "odoo")
+    assert file.contains("^bucket = odoo$")
+    assert host.run("runuser -u nobody -- cat /etc/odoo/s3_attachment.conf").rc != 0
+
+
+def test_addon_is_not_odoo_s_to_change(host: Host):
+    assert host.file("/opt/odoo/addons/s3_attachment/engine").is_directory
+    assert not host.file("/opt/odoo/addons/s3_attachment/engine").is_symlink
+    assert host.check_output("find /opt/odoo/addons ! -user root -o -perm /022 ! -type l") == ""
+    assert host.run("runuser -u odoo -- touch /opt/odoo/addons/s3_attachment/x").rc != 0
+
+
+def pid(host: Host) -> str:
+    return host.check_output("systemctl show odoo --value -p MainPID")
+
+
+def test_key_that_may_not_write_is_found_out_before_odoo_gets_it(host: Host):
+    before = pid(host)
+    run = play("again.yml", {"s3_addon_access_key": "READER-KEY"})
+    assert run.code != 0
+    assert "cannot use the object store with /etc/odoo/s3_attachment.conf: could not store test/.probe/" in run.output.replace("\n", " ")
+    assert "AccessDenied (403)" in run.output and "Odoo has not been restarted" in run.output
+    assert secret("secret_key") not in run.output
+    assert pid(host) == before
+    # Mended: Odoo is restarted, and a further run finds nothing to do.
+    mended = play("again.yml", {}, "--diff", "-vvv")
+    assert mended.changed == 2  # the settings and the service
+    assert secret("secret_key") not in mended.output
+    assert pid(host) != before
+    last = pid(host)
+    assert play("again.yml", {}).changed == 0
+    assert pid(host) == last
+
+
+def test_interrupted_run_is_made_good(host: Host):
+    before = pid(host)
+    # As if the settings had been written, and then the lights went out.
+    host.check_output("sleep 2; touch /etc/odoo/s3_attachment.conf")
+    assert play("again.yml", {}, "--check").changed == 1
+    assert pid(host) == before
+    assert play("again.yml", {}).changed == 1
+    assert pid(host) != before
