@@ -31,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         Handler.requests += 1
         received = len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         if self.headers.get("Upgrade", "").lower() == "websocket":
-            return self.upgrade()
+            self.upgrade()
+            return
         path = self.path.split("?")[0]
         body = json.dumps({"name": self.name, "method": self.command, "path": self.path, "headers": dict(self.headers.items()),
                            "received": received, "requests": Handler.requests, "padding": "x" * 2000}).encode()
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(self.rfile.readline())
         self.close_connection = True
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
 
 Handler.name = sys.argv[1]

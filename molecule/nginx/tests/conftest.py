@@ -20,7 +20,6 @@ import testinfra
 import testinfra.host
 import urllib3
 from botocore.credentials import Credentials
-from testinfra.utils.ansible_runner import AnsibleRunner
 
 ODOO = "odoo.nginx.test"
 STORE = "files.nginx.test"

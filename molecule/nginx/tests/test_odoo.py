@@ -39,7 +39,7 @@ def test_old_tls_is_refused(site: Site) -> None:
     context = ssl.create_default_context(cafile=site.ca)
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.raises(ssl.SSLError, match="(?i)alert.protocol.version"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert.protocol.version"):
         site.open(ODOO, context)
 
 
@@ -54,7 +54,7 @@ def test_unknown_names_get_no_answer(site: Site) -> None:
     with socket.create_connection((site.address, site.http), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n")
         assert connection.recv(1000) == b""
-    with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
         site.open("evil.test")
     assert site.exchange(ODOO, "GET / HTTP/1.1\nHost: evil.test\n\n").startswith("HTTP/1.1 421 ")
 

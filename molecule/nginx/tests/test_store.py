@@ -101,7 +101,9 @@ def test_disguised_paths_are_refused(site: Site, path: str) -> None:
     assert "<center>nginx</center>" in answer
 
 
-@pytest.mark.parametrize("query", ["X-Amz-Signature=" + "a" * 64, SIGNED.replace("X-Amz-Signature", "Signature"), SIGNED[:-1], "y-" + SIGNED.replace("&", "&y-")])
+@pytest.mark.parametrize("query", [
+    "X-Amz-Signature=" + "a" * 64, SIGNED.replace("X-Amz-Signature", "Signature"), SIGNED[:-1], "y-" + SIGNED.replace("&", "&y-"),
+])
 def test_half_a_signature_is_none(port_site: Site, query: str) -> None:
     refused_by_nginx(403, port_site.get(f"{port_site.origin(STORE)}/attachments/a?{query}"))
 
