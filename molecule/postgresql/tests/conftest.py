@@ -88,7 +88,9 @@ def play(variables: dict[str, Any], playbook: str = "converge.yml", *options: st
     extra = EPHEMERAL / "extra.json"
     extra.write_text(json.dumps(variables))
     command = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), "-e", f"@{extra}", *options, str(SCENARIO / playbook)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Molecule forces colours, which would be in the midst of what is looked for.
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return Run(done.returncode, done.stdout + done.stderr)
 
 
