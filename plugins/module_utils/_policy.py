@@ -91,9 +91,7 @@ def _principal(value: t.Any) -> dict[str, list[str]]:
 def _condition(value: t.Any) -> dict[str, dict[str, list[str]]]:
     if not isinstance(value, dict) or not all(isinstance(keys, dict) for keys in value.values()):
         raise PolicyError("a Condition is a dictionary of operators, each with a dictionary of keys and their values")
-    return {
-        operator: {key: _unique([_scalar(item) for item in _listed(items)]) for key, items in keys.items()} for operator, keys in value.items() if keys
-    }
+    return {operator: {key: _unique([_scalar(item) for item in _listed(items)]) for key, items in keys.items()} for operator, keys in value.items() if keys}
 
 
 def _scalar(value: t.Any) -> str:

@@ -1,0 +1,101 @@
+"""The two stores of the scenario, with clients for them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import typing as t
+from pathlib import Path
+
+import boto3
+import pytest
+import testinfra
+import urllib3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
+from minio.error import MinioAdminException
+
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+STORES = {"minio-debian12": ("http", 9000, "us-east-1", "silo"), "minio-tls-debian12": ("https", 443, "eu-central-1", "minio")}
+
+
+def secret(name: str) -> str:
+    return (EPHEMERAL / f"secret-{name}").read_text().split(" salt=")[0].strip()
+
+
+class Store:
+    """One of the hosts, with clients for it."""
+
+    ca = str(EPHEMERAL / "ca.crt")
+
+    def __init__(self, host: t.Any) -> None:
+        self.host = host
+        self.name = host.check_output("hostname")
+        self.address = host.check_output("hostname --all-ip-addresses").split()[0]
+        self.scheme, self.port, self.region, self.unit = STORES[self.name]
+        self.url = f"{self.scheme}://{self.name}:{self.port}"
+        self.root = ("root-of-the-store", secret("root") + "\"$x\\y' #")
+        self.odoo = ("ODOOSITE", secret("key"))
+
+    def s3(self, keys: tuple[str, str], verify: str | bool = ca) -> t.Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
+            verify=verify,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+    def admin(self, keys: tuple[str, str]) -> MinioAdmin:
+        pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, retries=False)
+        secure = self.scheme == "https"
+        return MinioAdmin(endpoint=f"{self.name}:{self.port}", credentials=StaticProvider(*keys), region=self.region, secure=secure, http_client=pool)
+
+    def inside(self, pid: str, command: str) -> str:
+        """What a shell says, as root with all rights, in the file system that a process sees."""
+        enter = ["podman", "exec", "--privileged", self.name, "nsenter", "--target", pid, "--mount", "sh", "-c", command]
+        return subprocess.run(enter, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+    @contextlib.contextmanager
+    def refused(self, code: str = "AccessDenied") -> t.Iterator[None]:
+        with pytest.raises((ClientError, MinioAdminException)) as caught:
+            yield
+        assert code in str(caught.value)
+
+    def play(self, *arguments: str) -> tuple[str, int]:
+        """Run the scenario's playbook once more for this host; its output, and how much it changed."""
+        command = ["ansible-playbook", f"--inventory={EPHEMERAL}/inventory", "--diff", f"--limit={self.name}", *arguments, str(SCENARIO / "converge.yml")]
+        output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO.parents[1]).stdout
+        changed = re.search(r"changed=(\d+)", output)
+        return output, int(changed[1]) if changed else -1
+
+
+def resolving(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The names of the hosts are only known among them, and the certificate is for the name."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *rest, **more: resolve(store.address if name == store.name else name, *rest, **more))
+    return store
+
+
+@pytest.fixture
+def store(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Each of the stores in turn."""
+    return resolving(Store(host), monkeypatch)
+
+
+@pytest.fixture
+def silo(monkeypatch: pytest.MonkeyPatch) -> Store:
+    return resolving(Store(testinfra.get_host("podman://minio-debian12")), monkeypatch)
+
+
+@pytest.fixture
+def tls(monkeypatch: pytest.MonkeyPatch) -> Store:
+    return resolving(Store(testinfra.get_host("podman://minio-tls-debian12")), monkeypatch)

@@ -1,0 +1,81 @@
+"""Every input that the role must refuse, and a part of the sentence that it must give."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+GOOD = {
+    "minio_archive_url": "/silo.tar.gz",
+    "minio_archive_checksum": "a" * 64,
+    "minio_root_user": "root-of-the-store",
+    "minio_root_password": "a-password-for-nothing",
+}
+CASES: list[tuple[dict[str, t.Any], str]] = [
+    ({"minio_install_method": "download"}, "value of minio_install_method must be one of: archive, file, source, got: download"),
+    ({"minio_open_files": "many"}, "argument 'minio_open_files' is of type str and we were unable to convert to int"),
+    ({"minio_buckets": [{"name": "odoo", "versions": True}]}, "minio_buckets.versions"),
+    ({"minio_install_method": "file"}, "minio_file is empty"),
+    ({"minio_install_method": "source"}, "only minio can be built from source"),
+    ({"minio_distribution": "minio", "minio_archive_url": ""}, "MinIO publishes no binary any more"),
+    ({"minio_archive_checksum": ""}, "give the sha256 of minio_archive_url"),
+    ({"minio_archive_checksum": "latest"}, 'minio_archive_checksum is "latest"'),
+    ({"minio_archive_url": "", "minio_archive_checksum": "", "__minio_silo_archives": {}}, "there is no pinned release for the architecture"),
+    ({"minio_volumes": []}, "name one drive at least"),
+    ({"minio_volumes": ["srv/disk"]}, 'minio_volumes has "srv/disk"'),
+    ({"minio_volumes": ["/srv/disk{1...4}", "/srv/disk5"]}, "a single path with one range"),
+    ({"minio_volumes": ["http://other/disk"]}, "directories of this host"),
+    ({"minio_volumes": ["/srv/disk", "/srv/disk"]}, "and each once"),
+    ({"minio_address": "9000"}, 'minio_address is "9000"'),
+    ({"minio_address": "127.0.0.1:90000"}, 'minio_address is "127.0.0.1:90000"'),
+    ({"minio_console_address": ":9000"}, "choose another port than that of minio_address"),
+    ({"minio_tls_certificate": "/etc/ssl/store.crt"}, "minio_tls_certificate is set and minio_tls_key is not"),
+    ({"minio_tls_key": "/etc/ssl/store.key"}, "minio_tls_key is set and minio_tls_certificate is not"),
+    ({"minio_tls_ca": "/etc/ssl/ca.crt"}, "it is only of use with TLS"),
+    ({"minio_endpoint_url": "https://127.0.0.1:9000"}, "it must begin with http://"),
+    ({"minio_root_user": "me"}, "the name has at least 3 characters"),
+    ({"minio_root_password": "short"}, "the password has at least 8 characters"),
+    ({"minio_environment": {"MINIO_ROOT_PASSWORD": "a-password-for-nothing"}}, 'minio_environment has "MINIO_ROOT_PASSWORD"'),
+    ({"minio_environment": {"A B": "c"}}, 'minio_environment has "A B"'),
+    ({"minio_buckets": [{"name": "odoo"}, {"name": "odoo"}]}, "minio_buckets names one of odoo, odoo twice"),
+    ({"minio_policies": [{"name": "odoo"}]}, "policy of minio_policies is missing for odoo"),
+    ({"minio_access_keys": [{"key": "ODOO", "secret": "a-secret-for-nothing"}]}, "user of minio_access_keys is missing for ODOO"),
+    ({"minio_access_keys": [{"key": "ODOO", "user": "odoo"}]}, "secret of minio_access_keys is missing for ODOO"),
+]
+
+
+def test_bad_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    plays = [
+        {
+            "name": sentence,
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": sys.executable, **GOOD, **changes, "expected": sentence},
+            "tasks": [
+                {
+                    "block": [{"ansible.builtin.include_role": {"name": "odooops.stack.minio"}}],
+                    "rescue": [{"ansible.builtin.set_fact": {"said": "{{ ansible_failed_result }}", "task": "{{ ansible_failed_task.name }}"}}],
+                },
+                {
+                    "ansible.builtin.assert": {
+                        "that": "expected in said.msg | default('') or expected in said.results | default([]) | map(attribute='msg') | join(' ')",
+                        "success_msg": "refused by: {{ task }}",
+                    }
+                },
+            ],
+        }
+        for changes, sentence in CASES
+    ]
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(json.dumps(plays))
+    # A check, lest a case that is not refused does something to this host.
+    result = subprocess.run(["ansible-playbook", "--check", "--inventory=localhost,", str(playbook)], check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr
+    refused = [line for line in result.stdout.splitlines() if "refused by: " in line]
+    assert len(refused) == len(CASES), result.stdout
+    assert all("Check" in line or "Validating" in line or "Insist" in line for line in refused), refused
+    assert "changed=0 " in result.stdout
