@@ -52,8 +52,9 @@ def verify(password: str, stored: str) -> bool:
     return hmac.compare_digest(hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, len(checksum)), checksum)
 
 
-def make(password: str, rounds: int = ROUNDS, salt: bytes | None = None) -> str:
+def make(password: str, rounds: int | None = None, salt: bytes | None = None) -> str:
     """A new hash of the password, with a new salt."""
     salt = os.urandom(16) if salt is None else salt
+    rounds = rounds or ROUNDS
     checksum = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
     return f"{PREFIX}{rounds}${_encode(salt)}${_encode(checksum)}"

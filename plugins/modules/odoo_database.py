@@ -60,9 +60,10 @@ options:
     type: str
     default: admin
   admin_password:
-    description: Password of the administrator.
+    description:
+      - Password of the administrator, which a database that is not initialised yet needs.
+      - Without it the administrator is left alone.
     type: str
-    required: true
   update_password:
     description:
       - With V(on_create), the password is set while the administrator still has the one of every new database. One that a person has chosen is left alone.
@@ -176,7 +177,7 @@ class Odoo:
         if self.params["ca_file"]:
             environment["PGSSLROOTCERT"] = self.params["ca_file"]
         full = ["runuser", "-u", self.params["system_user"], "--", "env", "-i", *(f"{key}={value}" for key, value in environment.items()), *command]
-        return self.module.run_command(full, data=data, binary_data=True, cwd="/", pass_fds=[self.lock.fileno()] if self.lock else None)
+        return self.module.run_command(full, data=data, binary_data=True, cwd="/", umask=0o027, pass_fds=[self.lock.fileno()] if self.lock else None)
 
     def inside(self, do: str, **job: Any) -> dict[str, Any]:
         """Let the interpreter do a job of _odoo_inside."""
@@ -259,7 +260,7 @@ def main() -> None:
             "language": {"type": "str"},
             "country": {"type": "str"},
             "admin_login": {"type": "str", "default": "admin"},
-            "admin_password": {"type": "str", "required": True, "no_log": True},
+            "admin_password": {"type": "str", "no_log": True},
             "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
             "ca_file": {"type": "path"},
             "minimum_server_version": {"type": "int"},
@@ -282,6 +283,8 @@ def main() -> None:
         if not module.check_mode:
             odoo.hold_lock()
         steps = plan(read(odoo), wanted)
+        if steps.initialise and wanted.password is None and not module.check_mode:
+            raise Failure(f"The database {params['database']} has not been initialised by Odoo yet: do that first, or give admin_password.")
         if steps.changed and not module.check_mode:
             apply(odoo, steps)
             left = plan(read(odoo), wanted)
