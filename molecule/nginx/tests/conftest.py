@@ -10,6 +10,7 @@ import os
 import pathlib
 import socket
 import ssl
+import subprocess
 import typing as t
 
 import boto3
@@ -61,6 +62,14 @@ def address_of(host: testinfra.host.Host) -> str:
     return str(host.check_output("hostname -I").split()[0])
 
 
+def play(*arguments: str) -> str:
+    """Run ansible-playbook, which must succeed, and return what it printed."""
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
+    result = subprocess.run(["ansible-playbook", *arguments], capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
 def connect(name: str) -> testinfra.host.Host:
     return testinfra.get_host(f"ansible://{name}", ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])
 
@@ -84,10 +93,10 @@ def certbot_site(acme_address: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def port_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Debian 13, ports 8080 and 8443, a self-signed certificate, and a stand-in with TLS behind the store's name."""
+    """Debian 13, ports 8080 and 8443, a certificate given as files, and a stand-in with TLS behind the store's name."""
     host = connect("nginx-debian13")
-    ca = tmp_path_factory.mktemp("ca") / "self-signed.crt"
-    ca.write_text(host.file("/etc/nginx/certificates/self-signed.crt").content_string)
+    ca = tmp_path_factory.mktemp("ca") / "given.crt"
+    ca.write_text(host.file("/etc/ssl/test-ca.crt").content_string)
     return Site(host, address_of(host), 8080, 8443, str(ca))
 
 

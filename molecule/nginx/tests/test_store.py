@@ -139,7 +139,7 @@ def test_an_impostor_behind_tls_is_not_believed_and_signatures_stay_out_of_the_l
     host = port_site.host
     assert port_site.get(url).status_code == 200
     host.check_output("systemctl stop backend-store && systemd-run --unit=impostor /usr/local/bin/backend store 9443 "
-                      "/etc/nginx/certificates/self-signed.crt /etc/nginx/certificates/self-signed.key")
+                      "/etc/ssl/given.crt /etc/ssl/given.key")
     try:
         assert port_site.get(url).status_code == 502
     finally:
