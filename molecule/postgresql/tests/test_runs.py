@@ -42,7 +42,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["value of method must be one of", "trust"],
     ),
     "unknown key": ({"database": {"pasword": "x"}}, ["pasword", "Supported parameters include"]),
-    "unknown setting": ({"settings": {"wrok_mem": "8MB"}}, ["postgresql_settings: PostgreSQL 15 does not take them", 'unrecognized configuration parameter "wrok_mem"']),
+    "unknown setting": (
+        {"settings": {"wrok_mem": "8MB"}},
+        ["postgresql_settings: PostgreSQL 15 does not take them", 'unrecognized configuration parameter "wrok_mem"'],
+    ),
     "no login": ({"server": False}, ["postgresql_login_host"]),
     "no authority": ({"server": False, "host": "db.example.com", "sslmode": "verify-full"}, ["postgresql_login_ca_file"]),
 }
