@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import missing_required_lib
-
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import (
     CONNECTION,
     Connection,
@@ -208,7 +207,7 @@ class Server:
             response = self._admin._url_open(
                 method=method,
                 command=_COMMAND[command],
-                query_params=query,
+                query_params={**query},
                 body=encrypt(json.dumps(body).encode(), self._secret),
                 preload_content=False,
             )

@@ -254,7 +254,7 @@ def main() -> None:
         if diff.changed and not module.check_mode:
             document = found["policy"] if found and params["policy"] is None else params["policy"]
             if diff.created and not secret:
-                secret = made_up = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
+                secret = made_up = "".join(secrets.choice(string.ascii_letters + string.digits) for _position in range(40))
             apply(server, diff, for_minio(document) if document else None, secret)
 
     result = diff.result()

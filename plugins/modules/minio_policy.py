@@ -37,6 +37,8 @@ options:
       - The policy document. Required when O(state=present).
       - On Silo, a right on the bucket itself needs the bucket's own ARN C(arn:aws:s3:::bucket) among the resources;
         C(arn:aws:s3:::bucket/*) is for its objects only.
+      - MinIO and Silo take C(s3:DeleteObject) for the right to remove former versions of objects as well, unless a statement
+        denies C(s3:DeleteObjectVersion).
     type: dict
   state:
     description:
@@ -64,6 +66,9 @@ EXAMPLES = r"""
           Resource: arn:aws:s3:::odoo
         - Effect: Allow
           Action: [s3:GetObject, s3:PutObject, s3:DeleteObject]
+          Resource: arn:aws:s3:::odoo/*
+        - Effect: Deny
+          Action: s3:DeleteObjectVersion
           Resource: arn:aws:s3:::odoo/*
 
 - name: Remove a policy

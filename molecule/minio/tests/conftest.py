@@ -70,12 +70,12 @@ class Store:
             yield
         assert code in str(caught.value)
 
-    def play(self, *arguments: str) -> tuple[str, int]:
-        """Run the scenario's playbook once more for this host; its output, and how much it changed."""
-        command = ["ansible-playbook", f"--inventory={EPHEMERAL}/inventory", "--diff", f"--limit={self.name}", *arguments, str(SCENARIO / "converge.yml")]
-        output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO.parents[1]).stdout
-        changed = re.search(r"changed=(\d+)", output)
-        return output, int(changed[1]) if changed else -1
+
+def play(*arguments: str) -> tuple[str, dict[str, int]]:
+    """Run the scenario's playbook once more; its output, and how much it changed on each host."""
+    command = ["ansible-playbook", f"--inventory={EPHEMERAL}/inventory", "--diff", *arguments, str(SCENARIO / "converge.yml")]
+    output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCENARIO.parents[1]).stdout
+    return output, {host: int(changed) for host, changed in re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", output, re.MULTILINE)}
 
 
 def resolving(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
@@ -91,11 +91,18 @@ def store(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> Store:
     return resolving(Store(host), monkeypatch)
 
 
-@pytest.fixture
-def silo(monkeypatch: pytest.MonkeyPatch) -> Store:
-    return resolving(Store(testinfra.get_host("podman://minio-debian12")), monkeypatch)
+@pytest.fixture(scope="module")
+def silo() -> t.Iterator[Store]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield resolving(Store(testinfra.get_host("podman://minio-debian12")), patch)
+
+
+@pytest.fixture(scope="module")
+def tls() -> t.Iterator[Store]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield resolving(Store(testinfra.get_host("podman://minio-tls-debian12")), patch)
 
 
 @pytest.fixture
-def tls(monkeypatch: pytest.MonkeyPatch) -> Store:
-    return resolving(Store(testinfra.get_host("podman://minio-tls-debian12")), monkeypatch)
+def run() -> t.Callable[..., tuple[str, dict[str, int]]]:
+    return play

@@ -23,14 +23,3 @@ def test_plain_http_is_refused(tls: t.Any) -> None:
 def test_the_key_is_for_the_server_only(tls: t.Any) -> None:
     key = tls.host.file("/etc/minio/certs/private.key")
     assert (key.user, key.group, key.mode) == ("root", "minio", 0o640)
-
-
-def test_a_new_certificate_needs_no_restart(tls: t.Any) -> None:
-    pid = tls.host.check_output("systemctl show --property=MainPID --value minio")
-    # The same certificate, said in another way: what counts is that the role sees it, and what it does then.
-    tls.host.check_output("sh -c 'echo >> /etc/ssl/store/store.crt'")
-    output, changed = tls.play()
-    assert changed == 2, output
-    assert "RUNNING HANDLER [odooops.stack.minio : Reload the certificates]" in output
-    assert tls.host.check_output("systemctl show --property=MainPID --value minio") == pid
-    assert tls.s3(tls.odoo).list_objects_v2(Bucket="odoo")["Name"] == "odoo"

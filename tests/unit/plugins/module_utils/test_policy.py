@@ -88,8 +88,9 @@ def test_a_change_of_meaning_is_a_difference(path, value):
 
 
 def test_an_account_is_its_root():
-    one = {"Statement": {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/*"}}
-    other = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::123456789012:root"]}, "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::a/*"]}]}
+    rest = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/*"}
+    one = {"Statement": {**rest, "Principal": {"AWS": "123456789012"}}}
+    other = {"Statement": [{**rest, "Principal": {"AWS": ["arn:aws:iam::123456789012:root"]}}]}
     assert same(one, other)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 
 import pytest
@@ -13,8 +14,8 @@ from ansible.module_utils.testing import patch_module_args
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a module as Ansible does; its result, with ``failed`` where it failed."""
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
 
     def run(module: t.Any, *, check: bool = False, connected: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
         connection = {"endpoint_url": "http://store:9000", "access_key": "root", "secret_key": "root-secret"} if connected else {}
@@ -89,7 +90,8 @@ class FakeMinio:
 
     def get_service_account(self, key: str) -> str:
         data = self.keys.get(key) or self.fail(404, "XMinioInvalidIAMCredentials")
-        shown = {"parentUser": data["user"], "accountStatus": data["status"], "impliedPolicy": not data["policy"], "policy": json.dumps(data["policy"] or {"Version": ""})}
+        policy = {"impliedPolicy": not data["policy"], "policy": json.dumps(data["policy"] or {"Version": ""})}
+        shown = {"parentUser": data["user"], "accountStatus": data["status"], **policy}
         return json.dumps({**shown, **{name: data[name] for name in ("description", "expiration") if data[name]}})
 
     def delete_service_account(self, key: str) -> str:

@@ -35,7 +35,13 @@ def test_created_disabled_in_one_step(run, minio):
 
 @pytest.mark.parametrize(
     ("policies", "purge", "after"),
-    [(None, True, ["odoo", "other"]), (["odoo", "third"], True, ["odoo", "third"]), (["third"], False, ["odoo", "other", "third"]), ([], True, []), ([], False, ["odoo", "other"])],
+    [
+        (None, True, ["odoo", "other"]),
+        (["odoo", "third"], True, ["odoo", "third"]),
+        (["third"], False, ["odoo", "other", "third"]),
+        ([], True, []),
+        ([], False, ["odoo", "other"]),
+    ],
 )
 def test_policies(run, minio, policies, purge, after):
     minio.users["odoo"] = {"secret": SECRET, "status": "enabled", "policies": ["odoo", "other"]}

@@ -33,45 +33,45 @@ class FakeS3:
     def writes(self):
         return [operation for operation, _arguments in self.calls if operation not in READS]
 
-    def bucket(self, name, code="NoSuchBucket"):
-        if name not in self.buckets:
+    def bucket(self, call, code="NoSuchBucket"):
+        if call["Bucket"] not in self.buckets:
             raise ClientError({"Error": {"Code": code}}, "operation")
-        return self.buckets[name]
+        return self.buckets[call["Bucket"]]
 
-    def _head_bucket(self, Bucket):
-        return self.bucket(Bucket, "404")
+    def _head_bucket(self, **call):
+        return self.bucket(call, "404")
 
-    def _get_bucket_location(self, Bucket):
-        return self.bucket(Bucket) and {"LocationConstraint": None}
+    def _get_bucket_location(self, **call):
+        return self.bucket(call) and {"LocationConstraint": None}
 
-    def _create_bucket(self, Bucket, **more):
-        self.buckets[Bucket] = {"objects": [], "uploads": [], **more}
+    def _create_bucket(self, **call):
+        self.buckets[call.pop("Bucket")] = {"objects": [], "uploads": [], **call}
 
-    def _get_bucket_versioning(self, Bucket):
-        return {"Status": self.bucket(Bucket)["versioning"]} if "versioning" in self.bucket(Bucket) else {}
+    def _get_bucket_versioning(self, **call):
+        return {"Status": self.bucket(call)["versioning"]} if "versioning" in self.bucket(call) else {}
 
-    def _put_bucket_versioning(self, Bucket, VersioningConfiguration):
-        self.bucket(Bucket)["versioning"] = VersioningConfiguration["Status"]
+    def _put_bucket_versioning(self, **call):
+        self.bucket(call)["versioning"] = call["VersioningConfiguration"]["Status"]
 
-    def _list_object_versions(self, Bucket, MaxKeys):
-        found = self.bucket(Bucket)["objects"][:MaxKeys]
+    def _list_object_versions(self, **call):
+        found = self.bucket(call)["objects"][: call["MaxKeys"]]
         return {kind: [{"Key": key, "VersionId": version} for k, key, version in found if k == kind] for kind in ("Versions", "DeleteMarkers")}
 
-    def _delete_objects(self, Bucket, Delete):
-        gone = {(item["Key"], item["VersionId"]) for item in Delete["Objects"]}
+    def _delete_objects(self, **call):
+        gone = {(item["Key"], item["VersionId"]) for item in call["Delete"]["Objects"]}
         assert len(gone) <= 1000
-        self.buckets[Bucket]["objects"] = [item for item in self.buckets[Bucket]["objects"] if item[1:] not in gone]
+        self.bucket(call)["objects"] = [item for item in self.bucket(call)["objects"] if item[1:] not in gone]
         return {}
 
-    def _list_multipart_uploads(self, Bucket):
-        return {"Uploads": self.bucket(Bucket)["uploads"]}
+    def _list_multipart_uploads(self, **call):
+        return {"Uploads": self.bucket(call)["uploads"]}
 
-    def _abort_multipart_upload(self, Bucket, Key, UploadId):
-        self.bucket(Bucket)["uploads"] = []
+    def _abort_multipart_upload(self, **call):
+        self.bucket(call)["uploads"] = []
 
-    def _delete_bucket(self, Bucket):
-        assert not self.bucket(Bucket)["objects"] and not self.bucket(Bucket)["uploads"]
-        del self.buckets[Bucket]
+    def _delete_bucket(self, **call):
+        assert not self.bucket(call)["objects"] and not self.bucket(call)["uploads"]
+        del self.buckets[call["Bucket"]]
 
 
 @pytest.fixture
