@@ -24,7 +24,7 @@ class Wanted:
     language: str | None
     country: str | None
     login: str
-    password: str
+    password: str | None
     always_password: bool = False
 
 
@@ -74,10 +74,12 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
     if wanted.country and (factory or not country) and wanted.country != country:
         found.settle["country"] = wanted.country
     admin = {}
-    if factory or (wanted.always_password and not verify(wanted.password, stored)):
-        admin["password"] = wanted.password
-    if factory and wanted.login != state.get("login"):
-        admin["login"] = wanted.login
+    # Without a password the administrator is not this caller's to change.
+    if wanted.password is not None:
+        if factory or (wanted.always_password and not verify(wanted.password, stored)):
+            admin["password"] = wanted.password
+        if factory and wanted.login != state.get("login"):
+            admin["login"] = wanted.login
     if admin:
         found.settle["admin"] = admin
     found.install = [name for name in wanted.modules if modules.get(name) not in INSTALLED and (name != "base" or not found.initialise)]
