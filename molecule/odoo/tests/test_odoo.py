@@ -1,19 +1,23 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the role promises, asked of the running Odoo."""
 
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 
 import pytest
+import testinfra
+from conftest import Odoo, secret
 
-DIRECTORY = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 UNIT = "odoo.service"
+odoo = Odoo("odoo-git")
 
 
-def secret(name: str) -> str:
-    return (DIRECTORY / name).read_text().split()[0]
+@pytest.fixture(scope="module")
+def host():
+    return testinfra.get_host("podman://odoo-git")
 
 
 @pytest.fixture
@@ -21,36 +25,9 @@ def main_pid(host):
     return int(host.check_output(f"systemctl show --property=MainPID --value {UNIT}"))
 
 
-# Asks from within the container, where alone Odoo listens; the body comes by standard input, so that no password is on a command line.
-CLIENT = """
-import json, sys, urllib.error, urllib.request
-url, body = json.loads(sys.stdin.read().strip())
-request = urllib.request.Request(url, data=body and json.dumps(body).encode(), headers={"Content-Type": "application/json"} if body else {})
-try:
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        print(json.dumps([answer.status, answer.read().decode()]))
-except urllib.error.HTTPError as error:
-    print(json.dumps([error.code, error.read().decode()]))
-"""
-
-
-def ask(host, url: str, body: dict | None = None) -> tuple[int, str]:
-    return tuple(json.loads(host.check_output("python3 -c %s <<'END'\n" + json.dumps([url, body]).replace("%", "%%") + "\nEND", CLIENT)))
-
-
-def rpc(host, path: str, params: dict) -> dict:
-    status, text = ask(host, f"http://127.0.0.1:8069{path}", {"jsonrpc": "2.0", "method": "call", "params": params})
-    assert status == 200
-    return json.loads(text)
-
-
-def login(host, password: str) -> dict:
-    return rpc(host, "/web/session/authenticate", {"db": "odoo", "login": "admin", "password": password})
-
-
-def test_both_ends_are_healthy(host):
-    for url in ("http://127.0.0.1:8069/web/health", "http://127.0.0.1:8072/websocket/health"):
-        status, text = ask(host, url)
+def test_both_ends_are_healthy():
+    for path, port in (("/web/health", 8069), ("/websocket/health", 8072)):
+        status, text = odoo.ask(path, port=port)
         assert (status, json.loads(text)["status"]) == (200, "pass")
 
 
@@ -60,24 +37,24 @@ def test_listens_on_the_loopback_only(host):
         assert not host.socket(f"tcp://0.0.0.0:{port}").is_listening
 
 
-def test_the_administrator_logs_in(host):
-    answer = login(host, secret("admin_password"))
+def test_the_administrator_logs_in():
+    answer = odoo.login(secret("admin_password"))
     assert answer["result"]["uid"] == 2
     assert answer["result"]["user_context"]["lang"] == "de_DE"
     assert answer["result"]["server_version"].startswith("19.0")
 
 
 @pytest.mark.parametrize("password", ["admin", "wrong-password"])
-def test_another_password_is_refused(host, password):
-    assert "AccessDenied" in login(host, password)["error"]["data"]["name"]
+def test_another_password_is_refused(password):
+    assert "AccessDenied" in odoo.login(password)["error"]["data"]["name"]
 
 
-def test_the_database_manager_is_closed(host):
-    assert "The database manager has been disabled by the administrator" in ask(host, "http://127.0.0.1:8069/web/database/manager")[1]
-    assert "AccessDenied" in rpc(host, "/web/database/list", {})["error"]["data"]["name"]
+def test_the_database_manager_is_closed():
+    assert "The database manager has been disabled by the administrator" in odoo.ask("/web/database/manager")[1]
+    assert "AccessDenied" in odoo.rpc("/web/database/list")["error"]["data"]["name"]
 
 
-def test_the_database_is_as_asked_for(host):
+def test_the_database_is_as_asked_for():
     query = (
         "SELECT (SELECT string_agg(name, ',' ORDER BY name) FROM ir_module_module WHERE state = 'installed' AND name IN ('base', 'web', 'contacts')),"
         " (SELECT code FROM res_country WHERE id = (SELECT country_id FROM res_partner WHERE id = (SELECT partner_id FROM res_company WHERE id = 1))),"
@@ -85,9 +62,7 @@ def test_the_database_is_as_asked_for(host):
         " (SELECT count(*) FROM ir_module_module WHERE state LIKE 'to %' OR demo),"
         " (SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
     )
-    with host.sudo("postgres"):
-        found = host.check_output("psql --no-align --tuples-only odoo --command %s", query)
-    assert found == "base,contacts,web|DE|EUR|0|odoo_owner"
+    assert odoo.sql(query) == "base,contacts,web|DE|EUR|0|odoo_owner"
 
 
 def test_the_service_runs_as_its_user(host, main_pid):
@@ -116,14 +91,13 @@ def test_the_configuration_is_closed(host):
     assert host.run("runuser -u nobody -- cat /etc/odoo/odoo.conf").rc != 0
 
 
-def test_odoo_itself_takes_the_master_password(host):
+def test_odoo_itself_takes_the_master_password():
     program = (
         "import sys; from odoo.tools import config; config._parse_config(['-c', '/etc/odoo/odoo.conf']);"
         " print(config.verify_admin_password(sys.stdin.read().strip()), config.verify_admin_password('admin'), config['list_db'], config['workers'])"
     )
-    out = host.check_output(
-        "cd / && runuser -u odoo -- env PYTHONPATH=/opt/odoo/src /opt/odoo/venv/bin/python -c %s <<'EOF'\n%s\nEOF", program, secret("master_password")
-    )
+    environment = ["env", "PYTHONPATH=/opt/odoo/src", "/opt/odoo/venv/bin/python", "-c", program]
+    out = odoo.execute("runuser", "-u", "odoo", "--", *environment, data=secret("master_password"))
     assert out.split() == ["True", "False", "False", "3"]
 
 
