@@ -12,6 +12,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -144,6 +145,7 @@ def main(job: dict[str, Any]) -> None:
         answer = {"inspect": inspect, "settle": settle}[job["do"]](job)
     except Refused as refused:
         answer = {"refused": str(refused)}
-    print(f"\n{ANSWER}{json.dumps(answer)}", flush=True)
+    sys.stdout.write(f"\n{ANSWER}{json.dumps(answer)}\n")
+    sys.stdout.flush()
     # Odoo's threads and pools must not hold up the end.
     os._exit(0)

@@ -136,15 +136,11 @@ class S3:
 
 
 def make_client(connection: Connection) -> t.Any:
-    style = connection.addressing_style
-    if style == "auto" and connection.endpoint_url:
-        # Only few servers besides AWS have a name for each bucket.
-        style = "path"
     settings: dict[str, t.Any] = {
         "connect_timeout": connection.connect_timeout,
         "read_timeout": connection.read_timeout,
         "retries": {"total_max_attempts": max(1, connection.retries), "mode": "standard"},
-        "s3": {"addressing_style": style},
+        "s3": {"addressing_style": connection.addressing_style},
     }
     try:
         # Servers that are not AWS do not all know the checksums that newer clients add unasked.

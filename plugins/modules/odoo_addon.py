@@ -67,7 +67,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
+FILE_MODE = 0o644
+DIRECTORY_MODE = 0o755
 
 
 class Failure(Exception):

@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
         stored = ObjectStore(settings).probe(write=not options.read_only)
     except StoreError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
-    print(json.dumps({"changed": stored, "store": settings.where}))
+    sys.stdout.write(json.dumps({"changed": stored, "store": settings.where}) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

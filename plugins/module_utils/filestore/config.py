@@ -165,6 +165,6 @@ def _section(path: str) -> dict[str, str]:
         raise ConfigError(f"{path} is there but cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     except configparser.Error as error:
         # The error's own text quotes the line, which may hold a secret.
-        line = getattr(error, "lineno", None) or ", ".join(str(number) for number, _ in getattr(error, "errors", []))
+        line = getattr(error, "lineno", None) or ", ".join(str(number) for number, _line in getattr(error, "errors", []))
         raise ConfigError(f"{path} is not a configuration file that can be read (line {line})") from None
     return {name: value.strip() for name, value in parser.items(SECTION)} if parser.has_section(SECTION) else {}

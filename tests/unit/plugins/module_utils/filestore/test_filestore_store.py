@@ -189,7 +189,7 @@ def test_refusals(server, small, fault, kind):
     ):
         with pytest.raises(errors.StoreError, match="in bucket test-bucket at http") as raised:
             call()
-        assert type(raised.value) is kind
+        assert raised.type is kind
         assert "SECRETKEY" not in str(raised.value)
     server.fault = None
     assert small.put(fname, body)
