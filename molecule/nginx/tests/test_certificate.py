@@ -83,7 +83,7 @@ def test_other_names_ask_for_a_new_certificate_which_a_check_only_announces(cert
 def test_another_directory_gets_a_new_certificate_and_what_was_left_unread_is_read(certbot_site: Site) -> None:
     before = served(certbot_site)
     # As if the certificate were from a staging directory, and a run had been interrupted before NGINX read what it wrote.
-    certbot_site.host.check_output(f"sed -i 's|^server = .*|server = https://staging.test/dir|' {RENEWAL}; touch /etc/nginx/conf.d/odooops-odoo.conf")
+    certbot_site.host.check_output(f"sed -i 's|^server = .*|server = https://staging.test/dir|' {RENEWAL}; touch /etc/nginx/conf.d/odooops.conf")
     output = converge()
     assert another_is_served(certbot_site, before)
     assert "server = https://nginx-acme:14000/dir" in certbot_site.host.file(RENEWAL).content_string
