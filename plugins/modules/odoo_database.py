@@ -130,6 +130,7 @@ import time
 from typing import IO, Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.odooops.stack.plugins.module_utils import _odoo_inside
 from ansible_collections.odooops.stack.plugins.module_utils._odoo_database import Plan, Wanted, plan
 
@@ -182,7 +183,8 @@ class Odoo:
     def inside(self, do: str, **job: Any) -> dict[str, Any]:
         """Let the interpreter do a job of _odoo_inside."""
         spec = importlib.util.find_spec(_odoo_inside.__name__)
-        program = spec.loader.get_source(_odoo_inside.__name__)  # type: ignore[union-attr]
+        # Ansible's own loader of collections gives bytes where Python's gives text.
+        program = to_text(spec.loader.get_source(_odoo_inside.__name__))  # type: ignore[union-attr]
         job |= {"do": do, "program": program}
         job |= {name: self.params[name] for name in ("config_file", "database")}
         status, output, errors = self.run([self.params["python"], "-c", BOOT], json.dumps(job))
