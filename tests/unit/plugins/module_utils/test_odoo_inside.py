@@ -181,6 +181,7 @@ def test_what_odoo_does_not_know_is_refused(name, job, sentence):
 def test_the_program_goes_through_standard_input():
     """As the module sends it: nothing of the job is on the command line, and a refusal comes back as a sentence."""
     source = importlib.util.find_spec(inside.__name__).loader.get_source(inside.__name__)
+    source = source.decode() if isinstance(source, bytes) else source  # Ansible's own loader gives bytes
     program = source.replace('"settle": settle}', '"settle": settle, "refuse": refuse}') + ("\n\ndef refuse(job):\n    raise Refused(job['why'])\n")
     job = {"program": program, "do": "refuse", "why": "for the test"}
     done = subprocess.run([sys.executable, "-c", odoo_database.BOOT], input=json.dumps(job), capture_output=True, text=True, check=True)
