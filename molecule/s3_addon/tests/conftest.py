@@ -61,10 +61,16 @@ class Run:
     output: str
 
     @property
-    def changed(self) -> int:
-        found = re.search(rf"^{NAME}\s.*changed=(\d+)", self.output, re.MULTILINE)
-        assert self.code == 0 and found, self.output
-        return int(found[1])
+    def changed(self) -> list[str]:
+        """The names of the tasks that changed something."""
+        assert self.code == 0, self.output
+        found, task = [], ""
+        for line in self.output.splitlines():
+            if header := re.match(r"TASK \[(?:.* : )?(.*)\] \**$", line):
+                task = header[1]
+            elif line.startswith("changed: "):
+                found.append(task)
+        return found
 
 
 def play(playbook: str, variables: dict[str, Any], *options: str) -> Run:
@@ -72,7 +78,8 @@ def play(playbook: str, variables: dict[str, Any], *options: str) -> Run:
     extra = EPHEMERAL / "extra.json"
     extra.write_text(json.dumps(variables))
     command = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), "-e", f"@{extra}", *options, str(SCENARIO / playbook)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return Run(done.returncode, done.stdout + done.stderr)
 
 
