@@ -133,3 +133,11 @@ def test_an_update_of_base_is_finished_first():
     found = plan(state(modules=state()["modules"] | {"base": "to upgrade", "mail": "to upgrade"}), wanted(), verify)
     assert not found.initialise
     assert found.resume == ["base", "mail"]
+
+
+@pytest.mark.parametrize("password", ["admin", "a secret"])
+def test_without_a_password_the_administrator_is_left_alone(password):
+    found = plan(state(hash=hashed(password), login="somebody"), wanted(password=None, always_password=True, modules=["web", "crm"]), verify)
+    assert "admin" not in found.settle
+    assert found.install == ["crm"]
+    assert (found.before["login"], found.after["login"]) == ("somebody", "somebody")
