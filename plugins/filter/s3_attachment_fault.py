@@ -54,7 +54,7 @@ from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors imp
 
 def s3_attachment_fault(settings: Mapping[str, Any], origin: str = "", further: Mapping[str, Any] | None = None) -> str:
     """The sentence, or ''."""
-    origins = {name: f"{origin}{name}" for name in settings} | {name: f"{origin}settings" for name in further or {}}
+    origins = {name: f"{origin}{name}" for name in settings} | dict.fromkeys(further or {}, f"{origin}settings")
     given = {name: str(value) for name, value in {**settings, **(further or {})}.items() if name != "ca_bundle" and value not in ("", None)}
     try:
         config.parse(given, origins)

@@ -3,6 +3,7 @@
 
 Usage: backend.py NAME PORT [CERTIFICATE KEY]; NAME is odoo, websocket or store.
 """
+
 from __future__ import annotations
 
 import base64
@@ -18,8 +19,13 @@ ANSWERS = {
     ("odoo", "/web/static/lib.js"): {"Cache-Control": "public, max-age=604800", "Content-Type": "application/javascript"},
     ("odoo", "/web/assets/1/private.js"): {"Cache-Control": "no-store"},
 }
-STORE = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true", "Strict-Transport-Security": "max-age=1; includeSubDomains",
-         "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "block-all-mixed-content"}
+STORE = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Credentials": "true",
+    "Strict-Transport-Security": "max-age=1; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "block-all-mixed-content",
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,8 +40,17 @@ class Handler(BaseHTTPRequestHandler):
             self.upgrade()
             return
         path = self.path.split("?")[0]
-        body = json.dumps({"name": self.name, "method": self.command, "path": self.path, "headers": dict(self.headers.items()),
-                           "received": received, "requests": Handler.requests, "padding": "x" * 2000}).encode()
+        body = json.dumps(
+            {
+                "name": self.name,
+                "method": self.command,
+                "path": self.path,
+                "headers": dict(self.headers.items()),
+                "received": received,
+                "requests": Handler.requests,
+                "padding": "x" * 2000,
+            }
+        ).encode()
         headers = {"Content-Type": "application/json", **(STORE if self.name == "store" else ANSWERS.get((self.name, path), {}))}
         self.send_response(200)
         for key, value in headers.items():

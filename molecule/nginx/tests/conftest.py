@@ -132,9 +132,14 @@ def s3(certbot_site: Site, credentials: Credentials) -> Client:
     """Return a function that gives a client for the real object store, as reached by a URL."""
 
     def client(url: str) -> t.Any:
-        return boto3.client("s3", endpoint_url=url, region_name="us-east-1",
-                            aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
-                            config=botocore.client.Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+        return boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            config=botocore.client.Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        )
 
     direct = client(f"http://{certbot_site.address}:9000")
     for bucket in ("attachments", "other"):

@@ -74,8 +74,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the role said to each case; empty where it had nothing to say."""
     directory = tmp_path_factory.mktemp("cases")
     for name in "ab":
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", f"{name}.key", "-out", f"{name}.crt"],
-                       cwd=directory, check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", f"{name}.key", "-out", f"{name}.crt"],
+            cwd=directory,
+            check=True,
+            capture_output=True,
+        )
     with socket.create_server(("127.0.0.1", 0)) as server:
         tasks: list[dict[str, t.Any]] = []
         for number, (_, variables) in enumerate(CASES):

@@ -111,8 +111,10 @@ def test_the_login_page_gets_the_policy_as_well_and_a_guarded_cookie(site: Site)
 
 
 def test_websocket_is_upgraded_and_carries_both_ways(site: Site) -> None:
-    request = (f"GET /websocket?version=19.0 HTTP/1.1\r\nHost: {ODOO}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    request = (
+        f"GET /websocket?version=19.0 HTTP/1.1\r\nHost: {ODOO}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
     with site.open(ODOO) as connection:
         connection.sendall(request.encode())
         answer = connection.recv(65536).decode()
@@ -151,9 +153,11 @@ def test_the_database_manager_is_closed(site: Site, path: str) -> None:
 
 def test_the_database_manager_opens_to_allowed_addresses(port_site: Site) -> None:
     # The handshake needs the name, which leads to the host itself for this one program.
-    program = ("import http.client, socket, ssl; c = ssl._create_unverified_context(); s = c.wrap_socket(socket.create_connection(('127.0.0.1', 8443)), "
-               f"server_hostname='{ODOO}'); h = http.client.HTTPConnection('{ODOO}', 8443); h.sock = s; h.request('GET', '/web/database/manager'); "
-               "print(h.getresponse().status)")
+    program = (
+        "import http.client, socket, ssl; c = ssl._create_unverified_context(); s = c.wrap_socket(socket.create_connection(('127.0.0.1', 8443)), "
+        f"server_hostname='{ODOO}'); h = http.client.HTTPConnection('{ODOO}', 8443); h.sock = s; h.request('GET', '/web/database/manager'); "
+        "print(h.getresponse().status)"
+    )
     assert port_site.host.check_output(f'python3 -c "{program}"') == "200"
 
 

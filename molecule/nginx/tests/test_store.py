@@ -93,17 +93,36 @@ def test_a_signature_in_a_header_does_not_count(certbot_site: Site, credentials:
     assert certbot_site.get(f"{url}?{SIGNED}", headers=headers).status_code in (400, 403)
 
 
-@pytest.mark.parametrize("path", ["/attachments/../minio/admin/v3/info", "/minio/../attachments/a", "/attachments/%2e%2e/minio/a", "/attachments/..%2fminio/a",
-                                  "/attachments//a", "/attachments/./a", "/attachments/a/..", "/attachmentsx/a", "/x/attachments/a", "/%61ttachments/a"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/attachments/../minio/admin/v3/info",
+        "/minio/../attachments/a",
+        "/attachments/%2e%2e/minio/a",
+        "/attachments/..%2fminio/a",
+        "/attachments//a",
+        "/attachments/./a",
+        "/attachments/a/..",
+        "/attachmentsx/a",
+        "/x/attachments/a",
+        "/%61ttachments/a",
+    ],
+)
 def test_disguised_paths_are_refused(site: Site, path: str) -> None:
     answer = site.exchange(STORE, f"GET {path}?{SIGNED} HTTP/1.1\nHost: {STORE}\n\n")
     assert answer.split()[1] in ("400", "403")
     assert "<center>nginx</center>" in answer
 
 
-@pytest.mark.parametrize("query", [
-    "X-Amz-Signature=" + "a" * 64, SIGNED.replace("X-Amz-Signature", "Signature"), SIGNED[:-1], "y-" + SIGNED.replace("&", "&y-"),
-])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Signature=" + "a" * 64,
+        SIGNED.replace("X-Amz-Signature", "Signature"),
+        SIGNED[:-1],
+        "y-" + SIGNED.replace("&", "&y-"),
+    ],
+)
 def test_half_a_signature_is_none(port_site: Site, query: str) -> None:
     refused_by_nginx(403, port_site.get(f"{port_site.origin(STORE)}/attachments/a?{query}"))
 
@@ -130,7 +149,10 @@ def test_preflight_is_answered(site: Site) -> None:
     answer = site.request("OPTIONS", f"{site.origin(STORE)}/attachments/a", headers=asked)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Methods"]) == (204, "GET, HEAD")
     assert "Range" in answer.headers["Access-Control-Allow-Headers"]
-    assert "Access-Control-Allow-Origin" not in site.request("OPTIONS", f"{site.origin(STORE)}/attachments/a", headers={**asked, "Origin": "https://evil.test"}).headers
+    assert (
+        "Access-Control-Allow-Origin"
+        not in site.request("OPTIONS", f"{site.origin(STORE)}/attachments/a", headers={**asked, "Origin": "https://evil.test"}).headers
+    )
     refused_by_nginx(403, site.request("OPTIONS", f"{site.origin(STORE)}/minio/a", headers=asked))
 
 
@@ -138,8 +160,7 @@ def test_an_impostor_behind_tls_is_not_believed_and_signatures_stay_out_of_the_l
     url = f"{port_site.origin(STORE)}/attachments/a?{SIGNED}"
     host = port_site.host
     assert port_site.get(url).status_code == 200
-    host.check_output("systemctl stop backend-store && systemd-run --unit=impostor /usr/local/bin/backend store 9443 "
-                      "/etc/ssl/given.crt /etc/ssl/given.key")
+    host.check_output("systemctl stop backend-store && systemd-run --unit=impostor /usr/local/bin/backend store 9443 /etc/ssl/given.crt /etc/ssl/given.key")
     try:
         assert port_site.get(url).status_code == 502
     finally:
