@@ -43,6 +43,10 @@ CASES: list[tuple[dict[str, t.Any], str]] = [
     ({"minio_policies": [{"name": "odoo"}]}, "policy of minio_policies is missing for odoo"),
     ({"minio_access_keys": [{"key": "ODOO", "secret": "a-secret-for-nothing"}]}, "user of minio_access_keys is missing for ODOO"),
     ({"minio_access_keys": [{"key": "ODOO", "user": "odoo"}]}, "secret of minio_access_keys is missing for ODOO"),
+    ({"minio_users": [{"name": "a-name-that-is-far-too-long"}]}, "name in minio_users of a-name-that-is-far-too-long: the server takes 3 to 20"),
+    ({"minio_users": [{"name": "odoo", "secret": "short"}]}, "secret in minio_users of odoo: the server takes 8 to 40 characters"),
+    ({"minio_access_keys": [{"key": "NO", "user": "odoo", "secret": "a" * 40}]}, "key in minio_access_keys of NO: the server takes 3 to 20"),
+    ({"minio_access_keys": [{"key": "ODOO", "user": "odoo", "secret": "a" * 41}]}, "secret in minio_access_keys of ODOO: the server takes 8 to 40"),
     ({"minio_archive_url": "", "minio_archive_checksum": "", "architecture": "riscv64"}, "there is no pinned release for the architecture riscv64"),
 ]
 

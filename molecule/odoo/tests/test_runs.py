@@ -112,7 +112,7 @@ def test_a_killed_initialisation_is_healed():
     odoo.sql("CREATE DATABASE odoo OWNER odoo_owner TEMPLATE template0 ENCODING 'UTF8'", "postgres")
     process = start({}, "converge.yml", *ONLY)
     for _ in range(600):
-        if process.poll() is not None or odoo.execute("sh", "-c", "pgrep --full -- --init=base || true"):
+        if process.poll() is not None or odoo.execute("sh", "-c", "pgrep --full -- [-]-init=base || true"):
             break
         time.sleep(0.5)
     # Well into it.
