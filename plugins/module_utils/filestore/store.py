@@ -60,8 +60,8 @@ class ObjectStore:
         if BOTO3_IMPORT_ERROR is not None:
             raise ConfigError(f"the Python package boto3 is missing in the environment that runs this ({BOTO3_IMPORT_ERROR})")
         self.config = config
-        self._pid = 0
-        self._clients: dict[str, Any] = {}
+        # In one attribute, so that a thread never sees the one without the other.
+        self._process: tuple[int, dict[str, Any]] = (0, {})
 
     # -- contents -------------------------------------------------------------------------------------------------------
 
@@ -218,14 +218,15 @@ class ObjectStore:
         return member in self._client().meta.service_model.operation_model(operation).input_shape.members
 
     def _client(self, public: bool = False) -> Any:
-        pid = os.getpid()
-        if pid != self._pid:
+        pid, clients = self._process
+        if pid != os.getpid():
             # After a fork the sockets belong to the parent. Two threads may both get here: each then has a client that works.
-            self._pid, self._clients = pid, {}
+            clients = {}
+            self._process = (os.getpid(), clients)
         endpoint = self.config.public_endpoint_url if public else self.config.endpoint_url
-        client = self._clients.get(endpoint)
+        client = clients.get(endpoint)
         if client is None:
-            client = self._clients[endpoint] = self._new_client(endpoint)
+            client = clients[endpoint] = self._new_client(endpoint)
         return client
 
     def _new_client(self, endpoint: str) -> Any:

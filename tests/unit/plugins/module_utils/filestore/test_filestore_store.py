@@ -172,7 +172,7 @@ def test_fork(objects):
     child.join(30)
     assert child.exitcode == 0
     assert objects._client() is mine
-    objects._pid = -1
+    objects._process = (-1, objects._process[1])
     assert objects._client() is not mine
 
 
