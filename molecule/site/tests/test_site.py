@@ -44,15 +44,15 @@ def test_no_secret_is_seen_where_it_does_not_belong(on, secrets):
         host = on(name)
         # A scanner proves itself first: it has to find what was planted in each place where it looks.
         host.check_output(f"logger -t test {canary}; printf '%s' {canary} >/var/log/canary.log; printf '%s' {canary} >/tmp/canary; chmod 644 /tmp/canary")
-        host.check_output(f"systemd-run --quiet --unit=canary sleep 60 {canary}; sleep 0.5")
+        host.check_output(f"systemd-run --quiet --collect --unit={canary} sh -c 'sleep 60; :' {canary} && sleep 0.5")
         places = {
             "journal": "journalctl --no-pager --all",
             "logs": "find /var/log -type f -size -20M -not -path '*/journal/*' -exec cat {} +",
             "processes": "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
-            "files": "find /etc /opt /srv /tmp /var/tmp -xdev -type f -perm -004 -size -1M -not -path '*/site-packages/*' -not -path '*/src/*' -exec cat {} +",
+            "files": "find /etc /opt /srv /tmp /var/tmp -xdev -type f -perm -004 -size -1024k -not -path '*/site-packages/*' -not -path '*/src/*' -exec cat {} +",
         }
         for place, command in places.items():
-            text = host.run(command).stdout
-            assert canary in text, f"the scanner is blind in the {place} of {name}"
-            assert not [key for key, value in secrets.items() if value in text], f"{place} of {name}"
-        host.check_output("systemctl stop canary; rm /var/log/canary.log /tmp/canary")
+            text = host.run(command).stdout_bytes  # not all of it is text
+            assert canary.encode() in text, f"the scanner is blind in the {place} of {name}"
+            assert not [key for key, value in secrets.items() if value.encode() in text], f"{place} of {name}"
+        host.check_output(f"systemctl stop {canary}; rm /var/log/canary.log /tmp/canary")
