@@ -49,7 +49,8 @@ def test_no_secret_is_seen_where_it_does_not_belong(on, secrets):
             "journal": "journalctl --no-pager --all",
             "logs": "find /var/log -type f -size -20M -not -path '*/journal/*' -exec cat {} +",
             "processes": "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
-            "files": "find /etc /opt /srv /tmp /var/tmp -xdev -type f -perm -004 -size -1024k -not -path '*/site-packages/*' -not -path '*/src/*' -exec cat {} +",
+            "files": "find /etc /opt /srv /tmp /var/tmp -xdev -type f -perm -004 -size -1024k"
+            " -not -path '*/site-packages/*' -not -path '*/src/*' -exec cat {} +",
         }
         for place, command in places.items():
             text = host.run(command).stdout_bytes  # not all of it is text

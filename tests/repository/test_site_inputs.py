@@ -1,0 +1,57 @@
+"""What playbooks/site.yml accepts and refuses, before it changes anything: its own checks, run with the inventories that we ship."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VAULT = {"stack_s3_access_key": "theirs", "stack_s3_secret_key": "given-by-a-vault", "postgresql_login_password": "given-by-a-vault"}
+TWO_APPS = {"app": {"hosts": {"app1": None, "app2": {"ansible_host": "10.0.0.15"}}}}
+
+REFUSED = {
+    "two hosts for Odoo": ("split", TWO_APPS, {}, "The group app has 2 hosts (app1, app2), and this version deploys one"),
+    "two databases": ("split", {"db": {"hosts": {"db1": None, "web1": None}}}, {}, "The group db has 2 hosts (db1, web1)"),
+    "no database": ("single", {"db": {}}, {}, "one in db (or stack_database_host names a server"),
+    "no web": ("single", {"web": {}}, {}, "must have a host in each of the groups app and web"),
+    "instance": ("single", {}, {"stack_instance": "Our Shop"}, 'stack_instance is "Our Shop"'),
+    "domain": ("single", {}, {"stack_domain": "https://odoo.example.com/"}, 'stack_domain is "https://odoo.example.com/"'),
+    "one name for both": ("single", {}, {"stack_store_domain": "odoo.example.com"}, "differ from stack_domain (odoo.example.com)"),
+    "no address": ("split", {}, {"stack_address": ""}, "stack_address of db1 is not an IP address"),
+    "no key of theirs": ("managed", {}, {**VAULT, "stack_s3_secret_key": ""}, "stack_bucket, stack_s3_access_key and stack_s3_secret_key must say"),
+}
+
+
+def prepare(inventory: str, children: dict, directory: pathlib.Path, variables: dict) -> subprocess.CompletedProcess[str]:
+    """Run the first play of the site in check mode, with a copy of an inventory whose hosts are all this machine."""
+    copy = directory / "inventory"
+    shutil.copytree(ROOT / "inventories" / inventory, copy)
+    hosts = yaml.safe_load((copy / "hosts.yml").read_text())
+    hosts["all"]["children"].update(children)
+    (copy / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    given = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+    command = ["ansible-playbook", "--check", "--tags=always", f"--inventory={copy}", f"--extra-vars={json.dumps(given)}", "playbooks/site.yml"]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("inventory", ["single", "split", "managed"])
+def test_the_inventories_are_accepted(inventory, tmp_path):
+    run = prepare(inventory, {}, tmp_path, VAULT if inventory == "managed" else {})
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not list(tmp_path.rglob("secrets.yml")), "a check has left secrets behind"
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_in_a_sentence(case, tmp_path):
+    inventory, children, variables, sentence = REFUSED[case]
+    run = prepare(inventory, children, tmp_path, variables)
+    assert run.returncode != 0
+    assert sentence in " ".join(run.stdout.replace('\\"', '"').split()), run.stdout
+    assert "changed=1" not in run.stdout
