@@ -22,7 +22,7 @@ from minio.error import MinioAdminException
 
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
-STORES = {"minio-debian12": ("http", 9000, "us-east-1", "silo"), "minio-tls-debian12": ("https", 443, "eu-central-1", "minio")}
+STORES = {"minio-silo": ("http", 9000, "us-east-1", "silo"), "minio-tls": ("https", 443, "eu-central-1", "minio")}
 
 
 def secret(name: str) -> str:
@@ -96,13 +96,13 @@ def store(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture(scope="module")
 def silo() -> t.Iterator[Store]:
     with pytest.MonkeyPatch.context() as patch:
-        yield resolving(Store(testinfra.get_host("podman://minio-debian12")), patch)
+        yield resolving(Store(testinfra.get_host("podman://minio-silo")), patch)
 
 
 @pytest.fixture(scope="module")
 def tls() -> t.Iterator[Store]:
     with pytest.MonkeyPatch.context() as patch:
-        yield resolving(Store(testinfra.get_host("podman://minio-tls-debian12")), patch)
+        yield resolving(Store(testinfra.get_host("podman://minio-tls")), patch)
 
 
 @pytest.fixture

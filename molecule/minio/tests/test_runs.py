@@ -18,7 +18,7 @@ def test_a_port_in_use_is_told_before_anything_is_changed(silo: t.Any, run: t.An
         output, changed = run(f"--limit={silo.name}", "--extra-vars=minio_address=:9555")
     finally:
         silo.host.check_output("systemctl stop squatter")
-    assert "port 9555 of minio-debian12, which :9555 needs, is in use by python3" in " ".join(output.split()), output
+    assert "port 9555 of minio-silo, which :9555 needs, is in use by python3" in " ".join(output.split()), output
     assert changed == {silo.name: 0}
 
 
@@ -28,7 +28,7 @@ def test_a_download_that_fails_is_told_and_the_old_server_stays(silo: t.Any, tls
     given = {"minio_install_method": "archive", "minio_archive_url": "{{ " + repr(urls) + "[inventory_hostname] }}", "minio_archive_checksum": checksum}
     output, _changed = run(f"--extra-vars={json.dumps(given)}")
     words = " ".join(output.split())
-    assert f"minio_archive_url: {urls[silo.name]} could not be downloaded by minio-debian12" in words, output
+    assert f"minio_archive_url: {urls[silo.name]} could not be downloaded by minio-silo" in words, output
     assert f"minio_archive_url: {urls[tls.name]} is not what minio_archive_checksum names (sha256 {checksum})" in words, output
     assert silo.host.service("silo").is_running
     assert tls.host.service("minio").is_running

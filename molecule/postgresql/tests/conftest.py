@@ -18,6 +18,8 @@ import testinfra
 
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+# What the distribution has.
+VERSION = {"12": 15, "13": 17}[os.environ.get("SANDBOX_DEBIAN", "12")]
 
 # Runs on a host: connects as it is told on standard input and prints the rows, or the error, as JSON.
 SCRIPT = """

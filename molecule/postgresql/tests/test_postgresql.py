@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import testinfra
-from conftest import Client, password
+from conftest import VERSION, Client, password
 from testinfra.host import Host
 
 
@@ -118,14 +118,14 @@ def test_the_settings_are_in_force(admin: Client) -> None:
 
 def test_the_server_listens_where_it_was_told(server: Host) -> None:
     assert server.socket("tcp://0.0.0.0:5432").is_listening
-    unit = server.service("postgresql@15-main.service")
+    unit = server.service(f"postgresql@{VERSION}-main.service")
     assert unit.is_running
-    assert "network-online.target" in server.check_output("systemctl show -P After postgresql@15-main.service")
+    assert "network-online.target" in server.check_output(f"systemctl show -P After postgresql@{VERSION}-main.service")
     assert server.service("postgresql").is_enabled
 
 
 def test_pg_hba_is_ours_alone(server: Host) -> None:
-    file = server.file("/etc/postgresql/15/main/pg_hba.conf")
+    file = server.file(f"/etc/postgresql/{VERSION}/main/pg_hba.conf")
     assert (file.user, file.mode) == ("postgres", 0o640)
     rules = [line for line in file.content_string.splitlines() if not line.startswith("#")]
     assert rules[0] == "local all postgres peer"
@@ -135,7 +135,7 @@ def test_pg_hba_is_ours_alone(server: Host) -> None:
 
 def test_no_password_is_in_the_log_of_the_server(server: Host) -> None:
     # log_statement is all, so the log has each ALTER ROLE.
-    log = server.file("/var/log/postgresql/postgresql-15-main.log").content_string
+    log = server.file(f"/var/log/postgresql/postgresql-{VERSION}-main.log").content_string
     assert 'CREATE USER "odoo-main_a" WITH ENCRYPTED PASSWORD \'SCRAM-SHA-256$4096:' in log
     assert 'CREATE USER "shop_a" WITH ENCRYPTED PASSWORD \'SCRAM-SHA-256$4096:' in log
     for name in ("a", "b", "shop_a"):

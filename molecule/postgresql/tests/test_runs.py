@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import EPHEMERAL, Client, password, play
+from conftest import EPHEMERAL, VERSION, Client, password, play
 from testinfra.host import Host
 
 STARTED = "SELECT pg_postmaster_start_time()::text"
@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"database": {"pasword": "x"}}, ["pasword", "Supported parameters include"]),
     "unknown setting": (
         {"settings": {"wrok_mem": "8MB"}},
-        ["postgresql_settings: PostgreSQL 15 does not take them", 'unrecognized configuration parameter "wrok_mem"'],
+        [f"postgresql_settings: PostgreSQL {VERSION} does not take them", 'unrecognized configuration parameter "wrok_mem"'],
     ),
     "no login": ({"server": False}, ["postgresql_login_host"]),
     "no authority": ({"server": False, "host": "db.example.com", "sslmode": "verify-full"}, ["postgresql_login_ca_file"]),
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.fixture(scope="module")
 def told(server: Host) -> Iterator[dict[str, str]]:
-    state = "cd /etc/postgresql/15/main && md5sum pg_hba.conf conf.d/*; cut -d' ' -f1 /var/lib/postgresql/15/main/postmaster.pid"
+    state = f"cd /etc/postgresql/{VERSION}/main && md5sum pg_hba.conf conf.d/*; cut -d' ' -f1 /var/lib/postgresql/{VERSION}/main/postmaster.pid"
     before = server.check_output(state)
     server.check_output(f"systemd-run --unit=squatter python3 -m http.server {FOREIGN_PORT}")
     try:
@@ -89,7 +89,7 @@ def test_another_password_and_another_setting(local: Client, remote: Client, adm
     assert run.changed("postgresql-managed") == 1, run.output
     for secret in (new_a, new_shop):
         assert secret not in run.output
-        assert secret not in server.file("/var/log/postgresql/postgresql-15-main.log").content_string
+        assert secret not in server.file(f"/var/log/postgresql/postgresql-{VERSION}-main.log").content_string
     for client, user, database, old, new in ((local, "odoo-main_a", "odoo-main", old_a, new_a), (remote, "shop_a", "shop", old_shop, new_shop)):
         assert client.sql("SELECT 1", user=user, dbname=database, password=new).value == 1
         assert "password authentication failed" in client.sql("SELECT 1", user=user, dbname=database, password=old).error

@@ -16,7 +16,7 @@ import testinfra
 
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
-NAME = "s3_addon-debian12"
+NAME = "s3_addon-odoo"
 PYTHON = "/opt/odoo/venv/bin/python"
 
 
