@@ -163,6 +163,19 @@ class Server:
     def remove_access_key(self, key: str) -> None:
         self._call("remove the access key " + key, self._admin.delete_service_account, key)
 
+    def quota(self, bucket: str) -> int:
+        """The most that a bucket may hold, in bytes; 0 where there is no limit."""
+        text = self._call(f"read the quota of the bucket {bucket}", self._admin.bucket_quota_get, bucket)
+        return int(json.loads(text or "{}").get("quota", 0))
+
+    def set_quota(self, bucket: str, size: int) -> None:
+        """Limit a bucket to ``size`` bytes; 0 takes the limit away."""
+        doing = f"set the quota of the bucket {bucket}"
+        if size:
+            self._call(doing, self._admin.bucket_quota_set, bucket, size)
+        else:
+            self._call(doing, self._admin.bucket_quota_clear, bucket)
+
     def has_secret(self, key: str, secret: str) -> bool | None:
         """Whether this is the secret of a user or access key; ``None`` where the server does not say (it is disabled, or has ended).
 

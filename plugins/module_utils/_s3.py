@@ -37,7 +37,11 @@ CONNECTION: dict[str, dict[str, t.Any]] = {
 
 
 class Fault(Exception):
-    """Something went wrong, in one sentence that says what to do."""
+    """Something went wrong, in one sentence that says what to do; ``code`` is the server's, where it answered."""
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -196,8 +200,8 @@ def explain_code(code: str, message: str, connection: Connection, doing: str) ->
     if code in ("403", "AllAccessDisabled"):
         code = "AccessDenied"
     if code in ("NotImplemented", "XNotImplemented", "NotSupported", "MethodNotAllowed", "501"):
-        return Fault(f"{where} cannot {doing}: {message or code}")
-    return Fault(known.get(code, f"could not {doing} at {where}: {code} {message}".rstrip()))
+        return Fault(f"{where} cannot {doing}: {message or code}", code)
+    return Fault(known.get(code, f"could not {doing} at {where}: {code} {message}".rstrip()), code)
 
 
 def unreachable(connection: Connection, error: Exception | str) -> Fault:

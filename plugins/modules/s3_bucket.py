@@ -38,6 +38,317 @@ options:
       - A bucket that never had versioning counts as V(suspended).
     type: str
     choices: [enabled, suspended]
+  object_lock:
+    description:
+      - Whether versions of objects can be locked against removal. It brings versioning with it, for good.
+      - It is decided when the bucket is created. Neither can it be had later, nor can it be given up.
+    type: bool
+  default_retention:
+    description:
+      - For how long each new version of an object is locked; needs object lock.
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - With V(governance) those with a special right can still remove a version, with V(compliance) nobody can, and with V(none)
+            new versions are not locked.
+        type: str
+        choices: [none, governance, compliance]
+        required: true
+      days:
+        description:
+          - For how many days.
+        type: int
+      years:
+        description:
+          - For how many years.
+        type: int
+  encryption:
+    description:
+      - How the server encrypts objects that come without a wish of their own.
+      - AWS encrypts always, so that it has V(AES256) where nothing else is set, and never V(none).
+    type: dict
+    suboptions:
+      algorithm:
+        description:
+          - V(AES256) is encryption with keys of the server's (SSE-S3), V(aws:kms) with a key of a key management service (SSE-KMS).
+        type: str
+        choices: [none, AES256, 'aws:kms', 'aws:kms:dsse']
+        required: true
+      kms_key:
+        description:
+          - The key's id or ARN. Without it, the server's default key.
+        type: str
+      bucket_key:
+        description:
+          - Whether a key of the bucket's own spares requests to the key management service.
+        type: bool
+  tags:
+    description:
+      - Tags of the bucket.
+    type: dict
+  purge_tags:
+    description:
+      - Whether tags that O(tags) does not name are removed.
+    type: bool
+    default: true
+  quota:
+    description:
+      - The most that the bucket may hold, such as V(500GB) or a number of bytes (K, M, G, T are powers of 1024); V(0) for no limit.
+      - MinIO only; needs the Python library C(minio), and an administrator's O(access_key).
+    type: str
+  lifecycle:
+    description:
+      - The lifecycle rules, which remove or move objects by their age. C([]) takes all away, if O(purge_lifecycle=true).
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description:
+          - The name of the rule.
+        type: str
+        required: true
+      enabled:
+        description:
+          - Whether the rule is in force.
+        type: bool
+        default: true
+      prefix:
+        description:
+          - Only objects whose key starts so.
+        type: str
+      tags:
+        description:
+          - Only objects that have all these tags.
+        type: dict
+      size_greater_than:
+        description:
+          - Only objects of more bytes.
+        type: int
+      size_less_than:
+        description:
+          - Only objects of fewer bytes.
+        type: int
+      expiration_days:
+        description:
+          - Objects of this age in days expire. In a bucket with versioning they become former versions.
+        type: int
+      expiration_date:
+        description:
+          - Objects expire on this day, such as V(2027-01-31).
+        type: str
+      expired_delete_markers:
+        description:
+          - Whether a delete marker with no versions left behind it is removed.
+        type: bool
+      noncurrent_expiration_days:
+        description:
+          - Former versions are removed this many days after they were replaced or deleted. There is no way back.
+        type: int
+      noncurrent_versions_kept:
+        description:
+          - How many of the newest former versions O(lifecycle[].noncurrent_expiration_days) leaves alone.
+        type: int
+      abort_uploads_days:
+        description:
+          - Multipart uploads that were not finished this many days after their start are removed.
+        type: int
+      transitions:
+        description:
+          - When objects go to another storage class.
+        type: list
+        elements: dict
+        suboptions:
+          days:
+            description:
+              - At this age in days.
+            type: int
+          date:
+            description:
+              - On this day.
+            type: str
+          storage_class:
+            description:
+              - The storage class; with MinIO, the name of a remote tier.
+            type: str
+            required: true
+      noncurrent_transitions:
+        description:
+          - When former versions go to another storage class.
+        type: list
+        elements: dict
+        suboptions:
+          days:
+            description:
+              - This many days after they were replaced or deleted.
+            type: int
+            required: true
+          versions_kept:
+            description:
+              - How many of the newest former versions stay.
+            type: int
+          storage_class:
+            description:
+              - The storage class; with MinIO, the name of a remote tier.
+            type: str
+            required: true
+  purge_lifecycle:
+    description:
+      - Whether rules that O(lifecycle) does not name are removed.
+    type: bool
+    default: true
+  cors:
+    description:
+      - The CORS rules, by which browsers let pages of other origins have objects. C([]) takes all away.
+      - Their order counts (the first that fits is taken), so they are always set as a whole.
+    type: list
+    elements: dict
+    suboptions:
+      allowed_origins:
+        description:
+          - Origins, such as V(https://odoo.example.com), with one asterisk at most.
+        type: list
+        elements: str
+        required: true
+      allowed_methods:
+        description:
+          - Methods of HTTP.
+        type: list
+        elements: str
+        choices: [GET, PUT, POST, DELETE, HEAD]
+        required: true
+      allowed_headers:
+        description:
+          - Headers that a request may have.
+        type: list
+        elements: str
+      expose_headers:
+        description:
+          - Headers of the answer that the page may see.
+        type: list
+        elements: str
+      max_age_seconds:
+        description:
+          - For how many seconds browsers may keep the answer to a preflight request.
+        type: int
+      id:
+        description:
+          - A name of the rule.
+        type: str
+  notifications:
+    description:
+      - Who is told of what happens in the bucket. C([]) takes all away, if O(purge_notifications=true).
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description:
+          - The name of the notification.
+        type: str
+        required: true
+      arn:
+        description:
+          - The ARN of a queue, a topic or a function; with MinIO, of a target that its configuration has, such as V(arn:minio:sqs::audit:webhook).
+        type: str
+        required: true
+      events:
+        description:
+          - Events, such as V(s3:ObjectCreated:*).
+        type: list
+        elements: str
+        required: true
+      prefix:
+        description:
+          - Only objects whose key starts so.
+        type: str
+      suffix:
+        description:
+          - Only objects whose key ends so.
+        type: str
+  purge_notifications:
+    description:
+      - Whether notifications that O(notifications) does not name are removed.
+    type: bool
+    default: true
+  logging:
+    description:
+      - Where the server writes its log of requests to the bucket; C({}) turns it off.
+    type: dict
+    suboptions:
+      bucket:
+        description:
+          - The bucket that the logs go to.
+        type: str
+      prefix:
+        description:
+          - What their keys start with.
+        type: str
+  replication:
+    description:
+      - The replication rules, which copy new objects to other buckets; both need versioning. C([]) takes all away, if O(purge_replication=true).
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description:
+          - The name of the rule.
+        type: str
+        required: true
+      enabled:
+        description:
+          - Whether the rule is in force.
+        type: bool
+        default: true
+      priority:
+        description:
+          - Which rule is taken where several fit, the highest. Needed with more than one rule.
+        type: int
+      prefix:
+        description:
+          - Only objects whose key starts so.
+        type: str
+      tags:
+        description:
+          - Only objects that have all these tags.
+        type: dict
+      destination:
+        description:
+          - The ARN of the bucket to copy to, such as V(arn:aws:s3:::bucket); with MinIO, of the remote target.
+        type: str
+        required: true
+      storage_class:
+        description:
+          - The storage class of the copies.
+        type: str
+      delete_markers:
+        description:
+          - Whether deletions (that leave a delete marker) are copied as well.
+        type: bool
+        default: false
+      existing_objects:
+        description:
+          - Whether objects that were there before the rule are copied.
+        type: bool
+        default: false
+      replica_modifications:
+        description:
+          - Whether changes of metadata made on the copies come back.
+        type: bool
+        default: false
+  replication_role:
+    description:
+      - The ARN of the role in whose name AWS replicates. MinIO needs none.
+    type: str
+    default: ''
+  purge_replication:
+    description:
+      - Whether rules that O(replication) does not name are removed.
+    type: bool
+    default: true
+  policy:
+    description:
+      - The bucket policy, compared by what it means. C({}) takes it away.
+    type: dict
   state:
     description:
       - Whether the bucket is there.
@@ -53,19 +364,43 @@ options:
 """
 
 EXAMPLES = r"""
-- name: A bucket that keeps former versions
+- name: A bucket for the attachments of one Odoo
   odooops.stack.s3_bucket:
     endpoint_url: https://s3.example.com:9000
     access_key: "{{ store_access_key }}"
     secret_key: "{{ store_secret_key }}"
     name: odoo
     versioning: enabled
+    encryption:
+      algorithm: AES256
+    tags:
+      instance: production
+    lifecycle:
+      - id: former-versions
+        noncurrent_expiration_days: 90
+      - id: unfinished-uploads
+        abort_uploads_days: 7
+
+- name: A bucket for backups, which nobody can remove for a month
+  odooops.stack.s3_bucket:
+    name: odoo-backup
+    object_lock: true
+    default_retention:
+      mode: compliance
+      days: 30
+
+- name: A copy of each object in another region
+  odooops.stack.s3_bucket:
+    name: odoo
+    versioning: enabled
+    replication_role: arn:aws:iam::123456789012:role/replication
+    replication:
+      - id: to-ireland
+        destination: arn:aws:s3:::odoo-ireland
+        delete_markers: true
 
 - name: Remove a bucket and all that is in it
   odooops.stack.s3_bucket:
-    endpoint_url: https://s3.example.com:9000
-    access_key: "{{ store_access_key }}"
-    secret_key: "{{ store_secret_key }}"
     name: scratch
     state: absent
     force: true
@@ -73,7 +408,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bucket:
-  description: The bucket, as far as it is declared.
+  description: The bucket, as far as it is declared; each option in its canonical form, without what says nothing.
   returned: when O(state=present)
   type: dict
   contains:
@@ -81,113 +416,217 @@ bucket:
       description: The name.
       type: str
     versioning:
-      description: Whether it keeps former versions; only when O(versioning) is given.
+      description: Whether it keeps former versions; only when O(versioning) is given, and so on with all other options.
       type: str
 """
 
+import re
 import typing as t
-from dataclasses import dataclass
 
-from ansible_collections.odooops.stack.plugins.module_utils._diff import plan
+from ansible.module_utils.common.text.formatters import human_to_bytes
+from ansible_collections.odooops.stack.plugins.module_utils import _bucket_rules as rules
+from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
+from ansible_collections.odooops.stack.plugins.module_utils._diff import Diff, plan
+from ansible_collections.odooops.stack.plugins.module_utils._policy import PolicyError, canonical
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Fault, S3Module
 
-
-@dataclass(frozen=True)
-class Aspect:
-    """Something that can be declared of a bucket: how its present value is read, and a new one written."""
-
-    read: t.Callable[[S3, str], t.Any]
-    write: t.Callable[[S3, str, t.Any], None]
-    # What a bucket has on its first day.
-    new: t.Any
+FILTER = {"prefix": {"type": "str"}, "tags": {"type": "dict"}}
+IDENTIFIED = {"id": {"type": "str", "required": True}, "enabled": {"type": "bool", "default": True}}
 
 
-def read_versioning(s3: S3, bucket: str) -> str:
-    answer = s3.call("get_bucket_versioning", f"read the versioning of the bucket {bucket}", Bucket=bucket)
-    return answer.get("Status", "Suspended").lower()
+def numbers(*names: str) -> dict[str, dict[str, t.Any]]:
+    return {name: {"type": "int"} for name in names}
 
 
-def write_versioning(s3: S3, bucket: str, value: str) -> None:
-    s3.call("put_bucket_versioning", f"set the versioning of the bucket {bucket}", Bucket=bucket, VersioningConfiguration={"Status": value.capitalize()})
+def some(options: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+    return {"type": "list", "elements": "dict", "options": options}
 
 
-ASPECTS = {"versioning": Aspect(read_versioning, write_versioning, "suspended")}
+WORDS = {"type": "list", "elements": "str"}
+CLASS = {"storage_class": {"type": "str", "required": True}}
+LIFECYCLE = {
+    **IDENTIFIED,
+    **FILTER,
+    **numbers("size_greater_than", "size_less_than", "expiration_days", "noncurrent_expiration_days", "noncurrent_versions_kept", "abort_uploads_days"),
+    "expiration_date": {"type": "str"},
+    "expired_delete_markers": {"type": "bool"},
+    "transitions": some({**numbers("days"), "date": {"type": "str"}, **CLASS}),
+    "noncurrent_transitions": some({"days": {"type": "int", "required": True}, **numbers("versions_kept"), **CLASS}),
+}
+CORS = {
+    "allowed_origins": {**WORDS, "required": True},
+    "allowed_methods": {**WORDS, "required": True, "choices": ["GET", "PUT", "POST", "DELETE", "HEAD"]},
+    "allowed_headers": WORDS,
+    "expose_headers": WORDS,
+    **numbers("max_age_seconds"),
+    "id": {"type": "str"},
+}
+NOTIFICATION = {
+    "id": {"type": "str", "required": True},
+    "arn": {"type": "str", "required": True},
+    "events": {**WORDS, "required": True},
+    "prefix": {"type": "str"},
+    "suffix": {"type": "str"},
+}
+REPLICATION = {
+    **IDENTIFIED,
+    **FILTER,
+    **numbers("priority"),
+    "destination": {"type": "str", "required": True},
+    "storage_class": {"type": "str"},
+    **{name: {"type": "bool", "default": False} for name in rules.SWITCHES},
+}
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "versioning": {"type": "str", "choices": ["enabled", "suspended"]},
+    "object_lock": {"type": "bool"},
+    "default_retention": {
+        "type": "dict",
+        "options": {"mode": {"type": "str", "choices": ["none", "governance", "compliance"], "required": True}, **numbers("days", "years")},
+    },
+    "encryption": {
+        "type": "dict",
+        "options": {
+            "algorithm": {"type": "str", "choices": ["none", "AES256", "aws:kms", "aws:kms:dsse"], "required": True},
+            "kms_key": {"type": "str", "no_log": False},
+            "bucket_key": {"type": "bool", "no_log": False},
+        },
+    },
+    "tags": {"type": "dict"},
+    "quota": {"type": "str"},
+    "lifecycle": some(LIFECYCLE),
+    "cors": some(CORS),
+    "notifications": some(NOTIFICATION),
+    "logging": {"type": "dict", "options": {"bucket": {"type": "str"}, "prefix": {"type": "str"}}},
+    "replication": some(REPLICATION),
+    "replication_role": {"type": "str", "default": ""},
+    "policy": {"type": "dict"},
+    **{f"purge_{name}": {"type": "bool", "default": True} for name in ("tags", "lifecycle", "notifications", "replication")},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "force": {"type": "bool", "default": False},
+}
 
 
-def exists(s3: S3, bucket: str) -> bool:
+def size_of(text: str) -> int:
     try:
-        return s3.call("head_bucket", f"look at the bucket {bucket}", missing=("404", "NoSuchBucket"), Bucket=bucket) is not None
-    except Fault:
-        # An answer to HEAD has no body, so it does not tell why; the same question by GET does.
-        answer = s3.call("get_bucket_location", f"look at the bucket {bucket}", missing=("NoSuchBucket",), Bucket=bucket)
-        return answer is not None
+        size = human_to_bytes(text)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise rules.Wrong(f"quota is {text}: give a number of bytes, or one with a unit, such as 500GB; 0 for no limit")
+    return size
 
 
-def create(s3: S3, bucket: str) -> None:
-    region = s3.connection.region
-    place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region and region != "us-east-1" else {}
-    # The bucket is ours already: made meanwhile by somebody with the same wish.
-    s3.call("create_bucket", f"create the bucket {bucket}", missing=("BucketAlreadyOwnedByYou",), Bucket=bucket, **place)
+WANTED: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "default_retention": rules.retention_wanted,
+    "encryption": rules.encryption_wanted,
+    "tags": rules.tags_wanted,
+    "quota": size_of,
+    "lifecycle": rules.lifecycle_wanted,
+    "cors": rules.cors_wanted,
+    "notifications": rules.notifications_wanted,
+    "logging": rules.logging_wanted,
+    "policy": lambda document: canonical(document) if document else {},
+}
 
 
-def is_empty(s3: S3, bucket: str) -> bool:
-    answer = s3.call("list_object_versions", f"list the bucket {bucket}", Bucket=bucket, MaxKeys=1)
-    return not answer.get("Versions") and not answer.get("DeleteMarkers")
+def wanted_of(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The canonical form of what is declared. Raises :class:`Fault` where it cannot be, whatever the server says."""
+    name = params["name"]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or re.fullmatch(r"[0-9.]+", name):
+        raise Fault(f"name is {name}: a bucket's name has 3 to 63 lower-case letters, digits, hyphens and dots, and is no IP address")
+    result: dict[str, t.Any] = {"name": name}
+    try:
+        for option in (*ASPECTS, "quota"):
+            if params[option] is None:
+                continue
+            if option == "replication":
+                result[option] = rules.replication_wanted(params[option], params["replication_role"])
+            else:
+                result[option] = WANTED[option](params[option]) if option in WANTED else params[option]
+    except PolicyError as error:
+        raise Fault(f"policy: {error}") from error
+    except rules.Wrong as error:
+        raise Fault(str(error)) from error
+    lock = params["object_lock"]
+    if lock and params["versioning"] == "suspended":
+        raise Fault("versioning is suspended, and object_lock is true: object lock needs versioning")
+    if lock is False and result.get("default_retention", rules.NO_RETENTION) != rules.NO_RETENTION:
+        raise Fault("default_retention is given, and object_lock is false: retention needs object lock")
+    if result.get("replication") and params["versioning"] == "suspended":
+        raise Fault("versioning is suspended, and replication is given: replication needs versioning")
+    return result
 
 
-def empty(s3: S3, bucket: str) -> None:
-    """Remove all objects with their versions, and all unfinished uploads."""
-    doing = f"empty the bucket {bucket}"
-    while True:
-        page = s3.call("list_object_versions", doing, Bucket=bucket, MaxKeys=1000)
-        found = [{"Key": item["Key"], "VersionId": item["VersionId"]} for kind in ("Versions", "DeleteMarkers") for item in page.get(kind, [])]
-        if not found:
-            break
-        answer = s3.call("delete_objects", doing, Bucket=bucket, Delete={"Objects": found, "Quiet": True})
-        for error in answer.get("Errors", []):
-            raise Fault(f"could not {doing}: {error.get('Key')}: {error.get('Code')} {error.get('Message', '')}".rstrip())
-    # Some servers (MinIO) only list the uploads of a key that is named; there the bucket goes with its unfinished uploads.
-    uploads = s3.call("list_multipart_uploads", doing, Bucket=bucket)
-    for upload in uploads.get("Uploads", []):
-        s3.call("abort_multipart_upload", doing, missing=("NoSuchUpload",), Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+def keep_others(params: dict[str, t.Any], current: dict[str, t.Any], wanted: dict[str, t.Any]) -> None:
+    """Add to what is wanted what is not to be purged."""
+    for option in ("tags", "lifecycle", "notifications"):
+        if option in wanted and not params[f"purge_{option}"]:
+            wanted[option] = rules.merged(current[option], wanted[option])
+    if "replication" in wanted and not params["purge_replication"] and current["replication"]:
+        there, wish = current["replication"], wanted["replication"] or {"role": "", "rules": []}
+        wanted["replication"] = {"role": wish["role"] or there["role"], "rules": rules.merged(there["rules"], wish["rules"])}
+
+
+def check_birth(bucket: Bucket, current: dict[str, t.Any] | None, wanted: dict[str, t.Any]) -> None:
+    """Refuse what can be had at a bucket's birth only."""
+    retains = wanted.get("default_retention", rules.NO_RETENTION) != rules.NO_RETENTION
+    if current is None:
+        if retains and not wanted.get("object_lock"):
+            raise Fault(f"default_retention: the new bucket {bucket.name} needs object_lock: true, which can be had at a bucket's birth only")
+        return
+    if "object_lock" in wanted and wanted["object_lock"] != current["object_lock"]:
+        raise Fault(
+            f"object_lock is {str(wanted['object_lock']).lower()}: the bucket {bucket.name} was created {'with' if current['object_lock'] else 'without'} it, "
+            "and that cannot be changed; make another bucket, and copy the objects"
+        )
+    if retains and "object_lock" not in wanted and not (bucket.read(["object_lock"]) or {}).get("object_lock"):
+        raise Fault(
+            f"default_retention: the bucket {bucket.name} was created without object lock, and cannot get it; make another bucket, and copy the objects"
+        )
+
+
+def apply(bucket: Bucket, diff: Diff, force: bool) -> None:
+    """Bring the server from ``diff.before`` to ``diff.after``."""
+    if diff.after is None:
+        if force:
+            bucket.empty()
+        bucket.remove()
+        return
+    before = diff.before
+    if before is None:
+        lock = bool(diff.after.get("object_lock"))
+        bucket.create(lock)
+        before = {option: aspect.none for option, aspect in ASPECTS.items()} | {"quota": 0}
+        if lock:
+            before |= {"object_lock": True, "versioning": "enabled"}
+        if bucket.s3.connection.endpoint_url is None:
+            # AWS encrypts from the first day.
+            before["encryption"] = {"algorithm": "AES256"}
+    for option in (*ASPECTS, "quota"):
+        if option in diff.after and diff.after[option] != before[option]:
+            bucket.write(option, diff.after[option])
+            bucket.confirm(option, diff.after[option])
 
 
 def main() -> None:
-    module = S3Module(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "versioning": {"type": "str", "choices": ["enabled", "suspended"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "force": {"type": "bool", "default": False},
-        },
-    )
+    module = S3Module(argument_spec=ARGUMENTS)
     params = module.params
-    name = params["name"]
 
     with module.sentences():
-        s3 = S3(module.connection)
-        there = exists(s3, name)
-        declared = {option: aspect for option, aspect in ASPECTS.items() if params[option] is not None}
-        wanted = {"name": name, **{option: params[option] for option in declared}} if params["state"] == "present" else None
-        current = None
-        if there:
-            current = {"name": name, **({option: aspect.read(s3, name) for option, aspect in declared.items()} if wanted else {})}
+        wanted = wanted_of(params) if params["state"] == "present" else None
+        bucket = Bucket(S3(module.connection), params["name"])
+        current = bucket.read([option for option in wanted or {} if option != "name"])
+        if wanted is not None:
+            check_birth(bucket, current, wanted)
+            if current is not None:
+                keep_others(params, current, wanted)
         diff = plan(current, wanted)
 
-        if diff.removed and not params["force"] and not is_empty(s3, name):
-            raise Fault(f"the bucket {name} is not empty: say force to remove it with all that is in it")
+        if diff.removed and not params["force"] and not bucket.is_empty():
+            raise Fault(f"the bucket {bucket.name} is not empty: say force to remove it with all that is in it")
         if diff.changed and not module.check_mode:
-            if diff.removed:
-                if params["force"]:
-                    empty(s3, name)
-                s3.call("delete_bucket", f"remove the bucket {name}", Bucket=name)
-            else:
-                if diff.created:
-                    create(s3, name)
-                before = {option: aspect.new for option, aspect in declared.items()} if current is None else current
-                for option, aspect in declared.items():
-                    if params[option] != before[option]:
-                        aspect.write(s3, name, params[option])
+            apply(bucket, diff, params["force"])
 
     result = diff.result()
     if diff.after is not None:

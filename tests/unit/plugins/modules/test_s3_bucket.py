@@ -155,9 +155,9 @@ def test_an_object_that_cannot_be_removed_is_told(run, s3, monkeypatch):
 @pytest.mark.parametrize(
     ("errors", "sentence"),
     [
-        ({"head_bucket": "403", "get_bucket_location": "InvalidAccessKeyId"}, "does not know the access key root"),
-        ({"head_bucket": "403", "get_bucket_location": "SignatureDoesNotMatch"}, "the secret_key is not that of the access key root"),
-        ({"head_bucket": "403", "get_bucket_location": "AccessDenied"}, "the access key root may not look at the bucket odoo"),
+        ({"get_bucket_versioning": "InvalidAccessKeyId"}, "does not know the access key root"),
+        ({"get_bucket_versioning": "SignatureDoesNotMatch"}, "the secret_key is not that of the access key root"),
+        ({"get_bucket_versioning": "AccessDenied"}, "the access key root may not read the versioning of the bucket odoo"),
         ({"create_bucket": "AccessDenied"}, "the access key root may not create the bucket odoo"),
         ({"create_bucket": "BucketAlreadyExists"}, "the name is taken by somebody else"),
         ({"put_bucket_versioning": "AccessDenied"}, "may not set the versioning of the bucket odoo"),
@@ -167,6 +167,12 @@ def test_errors_are_told(run, s3, errors, sentence):
     s3.errors.update(errors)
     result = run(s3_bucket, name="odoo", versioning="enabled")
     assert result["failed"] and sentence in result["msg"]
+
+
+def test_why_a_bucket_cannot_be_looked_at_is_asked_again(run, s3):
+    # An answer to HEAD has no body.
+    s3.errors.update({"head_bucket": "403", "get_bucket_location": "SignatureDoesNotMatch"})
+    assert "the secret_key is not that of the access key root" in run(s3_bucket, name="odoo")["msg"]
 
 
 def test_an_unreachable_server_is_told_once(run, s3):
