@@ -160,17 +160,21 @@ class Bucket:
         return self._admin
 
     def read(self, declared: t.Collection[str]) -> dict[str, t.Any] | None:
-        """What is declared of it, as it is; ``None`` where there is no such bucket. One request for each operation needed."""
-        answers: dict[str, dict[str, t.Any]] = {}
+        """What is declared of it, as it is; ``None`` where there is no such bucket.
+
+        One request for each operation needed. Some servers say of a bucket that is not there that it has no such
+        setting: where that is all they say, whether it is there is asked for.
+        """
+        answers: dict[str, dict[str, t.Any] | None] = {}
         result: dict[str, t.Any] = {"name": self.name}
         try:
             for option in (name for name in declared if name != "quota"):
                 aspect = ASPECTS[option]
                 if aspect.get not in answers:
                     doing = f"read the {aspect.words} of the bucket {self.name}"
-                    answers[aspect.get] = self.s3.call(aspect.get, doing, missing=aspect.missing, Bucket=self.name) or {}
-                result[option] = aspect.read(answers[aspect.get])
-            if not answers and not self.exists():
+                    answers[aspect.get] = self.s3.call(aspect.get, doing, missing=aspect.missing, Bucket=self.name)
+                result[option] = aspect.read(answers[aspect.get] or {})
+            if all(answer is None for answer in answers.values()) and not self.exists():
                 return None
             if "quota" in declared:
                 result["quota"] = self.admin.quota(self.name)

@@ -8,21 +8,18 @@ import os
 import typing as t
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
+def run(monkeypatch):
     """Run a module as Ansible does; its result, with ``failed`` where it failed."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
 
     def run(module: t.Any, *, check: bool = False, connected: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
         connection = {"endpoint_url": "http://store:9000", "access_key": "root", "secret_key": "root-secret"} if connected else {}
-        given = {name: value for name, value in arguments.items() if value is not None}
-        with patch_module_args({**connection, **given, "_ansible_check_mode": check, "_ansible_diff": True}), pytest.raises(SystemExit):
-            module.main()
-        return json.loads(capsys.readouterr().out.splitlines()[-1])
+        return result_of(module, {**connection, **arguments}, check=check)
 
     return run
 

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option of s3_bucket on every server: told before, done, done once, found again when changed by hand, taken away."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import typing as t
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
+from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Connection
+from ansible_collections.odooops.stack.plugins.modules import s3_bucket
+from conftest import KMS_KEY, QUEUE, Server
+
+NUMBERS = itertools.count()
+QUEUES = {"minio": QUEUE, "minio-tls": QUEUE, "versitygw": QUEUE, "moto": "arn:aws:sqs:us-east-1:123456789012:audit"}
+ALL = ("minio", "minio-tls", "versitygw", "moto")
+MINIO = ("minio", "minio-tls")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value of an option, what it is changed to by hand, and on which servers it works."""
+
+    option: str
+    value: t.Any
+    other: t.Any
+    works: tuple[str, ...]
+    label: str = ""
+    # What else the bucket is created with.
+    beside: dict[str, t.Any] = field(default_factory=dict)
+    # What takes it away; ``None`` where nothing does.
+    nothing: t.Any = None
+
+    def __str__(self) -> str:
+        return self.label or self.option
+
+
+def policy(bucket: str, *actions: str) -> dict[str, t.Any]:
+    allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": list(actions), "Resource": f"arn:aws:s3:::{bucket}/*"}
+    return {"Version": "2012-10-17", "Statement": [allowed]}
+
+
+def lifecycle(**rule: t.Any) -> list[dict[str, t.Any]]:
+    return [{"id": "the-rule", **rule}]
+
+
+def replication(**rule: t.Any) -> list[dict[str, t.Any]]:
+    return [{"id": "the-rule", "priority": 1, "destination": "arn:aws:s3:::replica", **rule}]
+
+
+LOCKED = {"object_lock": True}
+VERSIONED = {"versioning": "enabled"}
+OLD = lifecycle(expiration_days=90)
+CORS = [{"allowed_origins": ["https://odoo.example.com"], "allowed_methods": ["GET", "HEAD"], "allowed_headers": ["*"], "max_age_seconds": 600}]
+CASES = [
+    Case("versioning", "enabled", "suspended", ALL, nothing="suspended"),
+    Case("object_lock", True, None, ALL),
+    Case("default_retention", {"mode": "governance", "days": 30}, {"mode": "compliance", "years": 1}, ALL, beside=LOCKED, nothing={"mode": "none"}),
+    Case("encryption", {"algorithm": "AES256"}, {"algorithm": "none"}, ("minio", "minio-tls", "moto"), "encryption AES256", nothing={"algorithm": "none"}),
+    Case("encryption", {"algorithm": "aws:kms", "kms_key": KMS_KEY}, {"algorithm": "AES256"}, ("minio", "minio-tls", "moto"), "encryption aws:kms", nothing={"algorithm": "none"}),
+    Case("tags", {"instance": "production", "owner": "Zoë & Co"}, {"instance": "copy"}, ALL, nothing={}),
+    Case("quota", "10GB", "1GB", MINIO, nothing="0"),
+    Case("lifecycle", lifecycle(expiration_days=30, prefix="tmp/"), OLD, (*MINIO, "moto"), "lifecycle expiration_days", nothing=[]),
+    Case("lifecycle", lifecycle(expiration_date="2040-01-31"), OLD, (*MINIO, "moto"), "lifecycle expiration_date", nothing=[]),
+    Case("lifecycle", lifecycle(expired_delete_markers=True), OLD, (*MINIO, "moto"), "lifecycle expired_delete_markers", nothing=[]),
+    Case("lifecycle", lifecycle(noncurrent_expiration_days=30, noncurrent_versions_kept=3), OLD, (*MINIO, "moto"), "lifecycle noncurrent", VERSIONED, []),
+    Case("lifecycle", lifecycle(abort_uploads_days=7), OLD, (*MINIO, "moto"), "lifecycle abort_uploads_days", nothing=[]),
+    Case("lifecycle", lifecycle(expiration_days=1, tags={"a": "1", "b": "2"}, prefix="x/"), OLD, (*MINIO, "moto"), "lifecycle tags", nothing=[]),
+    Case("lifecycle", lifecycle(expiration_days=1, size_greater_than=1000, size_less_than=9000), OLD, (*MINIO, "moto"), "lifecycle size", nothing=[]),
+    Case("lifecycle", lifecycle(transitions=[{"days": 30, "storage_class": "GLACIER"}]), OLD, ("moto",), "lifecycle transitions", nothing=[]),
+    Case("cors", CORS, [{"allowed_origins": ["*"], "allowed_methods": ["PUT"]}], ("versitygw", "moto"), nothing=[]),
+    Case("notifications", [{"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}], [], (*MINIO, "moto"), nothing=[]),
+    Case("logging", {"bucket": "logs", "prefix": "odoo/"}, {}, ("moto",), nothing={}),
+    Case("replication", replication(delete_markers=True), [], ("moto",), "replication delete_markers", VERSIONED, []),
+    Case("replication", replication(existing_objects=True), [], ("moto",), "replication existing_objects", VERSIONED, []),
+    Case("policy", policy("BUCKET", "s3:GetObject", "s3:PutObject"), policy("BUCKET", "s3:GetObject"), ALL, nothing={}),
+]
+
+
+@pytest.fixture(scope="session")
+def table() -> Iterator[dict[tuple[str, str], str]]:
+    """What the tests find out, for the guide."""
+    yield {}
+
+
+def fill(value: t.Any, server: Server, bucket: str) -> t.Any:
+    """The value with the names that only the test knows."""
+    return json.loads(json.dumps(value).replace("BUCKET", bucket).replace("QUEUE", QUEUES[server.name]))
+
+
+def by_hand(server: Server, name: str, option: str, value: t.Any) -> None:
+    """Change something past the module: what S3's API takes, sent without a look at what is there."""
+    wanted = s3_bucket.wanted_of({**{argument: spec.get("default") for argument, spec in s3_bucket.ARGUMENTS.items()}, "name": name, option: value})
+    connection = Connection(**{**dict.fromkeys(("session_token",)), **server.connection}, validate_certs=True, connect_timeout=5, read_timeout=30, retries=1)
+    Bucket(S3(connection), name).write(option, wanted[option])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -> None:
+    name = f"bucket{next(NUMBERS)}"
+    for helper in ("logs", "replica"):
+        server.run(s3_bucket, name=helper, versioning="enabled")
+    value, other = fill(case.value, server, name), fill(case.other, server, name)
+    arguments = {"name": name, **case.beside}
+    if case.option != "object_lock":
+        made = server.run(s3_bucket, **arguments)
+        assert made.get("changed"), made
+
+    def run(value: t.Any, *, check: bool = False) -> dict[str, t.Any]:
+        return server.run(s3_bucket, check=check, **arguments, **{case.option: value})
+
+    predicted = run(value, check=True)
+    done = run(value)
+    if server.name not in case.works:
+        table[str(case), server.name] = plain(done.get("msg", "not refused"), server, name)
+        assert done.get("failed") and name in done["msg"] and "Traceback" not in done["msg"], done
+        return
+    assert not done.get("failed"), done
+    table[str(case), server.name] = "works"
+    assert predicted["changed"] and done["changed"] and predicted["diff"] == done["diff"]
+    assert not run(value)["changed"] and not run(value, check=True)["changed"]
+    if case.other is not None:
+        by_hand(server, name, case.option, other)
+        found = run(value, check=True)
+        assert found["changed"] and found["diff"]["after"] == done["diff"]["after"] and found["diff"]["before"] != found["diff"]["after"]
+        assert run(value, check=True)["diff"] == found["diff"], "check mode changed something"
+        assert run(value)["diff"] == found["diff"]
+        assert not run(value)["changed"]
+    if case.nothing is not None:
+        nothing = fill(case.nothing, server, name)
+        gone = run(nothing, check=True)
+        assert gone["changed"] and run(nothing)["diff"] == gone["diff"]
+        assert not run(nothing)["changed"]
+    removed = server.run(s3_bucket, name=name, state="absent")
+    assert removed.get("changed"), removed
+    assert not server.run(s3_bucket, name=name, state="absent")["changed"]
+
+
+def plain(message: str, server: Server, bucket: str) -> str:
+    return re.sub(r"\s+", " ", message.replace(server.endpoint_url, server.name).replace(bucket, "odoo"))
+
+
+def test_every_option_has_a_case() -> None:
+    assert {case.option for case in CASES} == {*ASPECTS, "quota"}
