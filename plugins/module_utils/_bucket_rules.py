@@ -14,6 +14,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ (2006-03-01).
 from __future__ import annotations
 
 import copy
+import itertools
 import typing as t
 from datetime import date, datetime, timezone
 
@@ -32,7 +33,7 @@ def compact(value: t.Mapping[str, t.Any]) -> Rule:
 def by_id(option: str, rules: t.Iterable[Rule]) -> list[Rule]:
     """The rules in the order of their ids. Raises :class:`Wrong` where two have the same."""
     ordered = sorted(rules, key=lambda rule: str(rule.get("id", "")))
-    for one, other in zip(ordered, ordered[1:]):
+    for one, other in itertools.pairwise(ordered):
         if one.get("id") == other.get("id"):
             raise Wrong(f"{option}: two rules have the id {one.get('id')}")
     return ordered
@@ -112,7 +113,7 @@ def moment(option: str, value: t.Any) -> str | None:
         if isinstance(value, str):
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         elif not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001  # a date, which gets UTC below
+            value = datetime(value.year, value.month, value.day)
     except ValueError as error:
         raise Wrong(f"{option}: {value} is no date such as 2027-01-31") from error
     value = value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
@@ -352,6 +353,12 @@ def service_of(arn: str) -> str:
     return parts[2] if len(parts) > 2 and parts[0] == "arn" and parts[2] in SERVICES else ""
 
 
+def plain_arn(arn: str) -> str:
+    """MinIO's ARNs come back with its region, and are taken with or without it."""
+    parts = arn.split(":")
+    return ":".join([*parts[:3], "", *parts[4:]]) if parts[:2] == ["arn", "minio"] else arn
+
+
 def notifications_wanted(wishes: list[Rule]) -> list[Rule]:
     result = []
     for wish in wishes:
@@ -359,7 +366,7 @@ def notifications_wanted(wishes: list[Rule]) -> list[Rule]:
             raise Wrong(f"notifications: {wish['id']}: the arn {wish['arn']} is that of no queue (sqs), topic (sns) or function (lambda)")
         if not wish["events"]:
             raise Wrong(f"notifications: {wish['id']}: events is empty: give some, such as s3:ObjectCreated:*")
-        result.append(compact({**wish, "events": sorted(set(wish["events"]))}))
+        result.append(compact({**wish, "arn": plain_arn(wish["arn"]), "events": sorted(set(wish["events"]))}))
     return by_id("notifications", result)
 
 
@@ -368,7 +375,7 @@ def notifications_read(answer: Rule) -> list[Rule]:
     for kind, arn in SERVICES.values():
         for given in answer.get(kind, []):
             found = {rule["Name"].lower(): rule["Value"] for rule in given.get("Filter", {}).get("Key", {}).get("FilterRules", [])}
-            wish = {"id": given.get("Id", ""), "arn": given[arn], "events": sorted(set(given["Events"]))}
+            wish = {"id": given.get("Id", ""), "arn": plain_arn(given[arn]), "events": sorted(set(given["Events"]))}
             result.append(compact({**wish, "prefix": found.get("prefix"), "suffix": found.get("suffix")}))
     return by_id("notifications", result)
 

@@ -152,6 +152,7 @@ options:
       abort_uploads_days:
         description:
           - Multipart uploads that were not finished this many days after their start are removed.
+          - MinIO refuses it. It removes them by itself, after a day where its configuration says nothing else.
         type: int
       transitions:
         description:
@@ -378,8 +379,6 @@ EXAMPLES = r"""
     lifecycle:
       - id: former-versions
         noncurrent_expiration_days: 90
-      - id: unfinished-uploads
-        abort_uploads_days: 7
 
 - name: A bucket for backups, which nobody can remove for a month
   odooops.stack.s3_bucket:

@@ -21,6 +21,7 @@ import boto3
 import botocore.exceptions
 import pytest
 import trustme
+from ansible_collections.odooops.stack.plugins.module_utils import _bucket
 from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
 from botocore.config import Config
 
@@ -159,6 +160,12 @@ STARTERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Server]]]
     "versitygw": start_versitygw,
     "moto": start_moto,
 }
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    # These servers answer with what was written at once, or never.
+    monkeypatch.setattr(_bucket, "PATIENCE", (0.1, 0.2))
 
 
 @pytest.fixture(params=list(STARTERS))

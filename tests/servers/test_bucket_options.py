@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
@@ -48,46 +50,77 @@ def policy(bucket: str, *actions: str) -> dict[str, t.Any]:
 
 
 def lifecycle(**rule: t.Any) -> list[dict[str, t.Any]]:
-    return [{"id": "the-rule", **rule}]
+    return [{"id": "the-rule", "enabled": True, **rule}]
 
 
 def replication(**rule: t.Any) -> list[dict[str, t.Any]]:
-    return [{"id": "the-rule", "priority": 1, "destination": "arn:aws:s3:::replica", **rule}]
+    return [{"id": "the-rule", "enabled": True, "priority": 1, "destination": "arn:aws:s3:::replica", **rule}]
 
 
+LOG_DELIVERY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/*"}],
+}
 LOCKED = {"object_lock": True}
 VERSIONED = {"versioning": "enabled"}
 OLD = lifecycle(expiration_days=90)
 CORS = [{"allowed_origins": ["https://odoo.example.com"], "allowed_methods": ["GET", "HEAD"], "allowed_headers": ["*"], "max_age_seconds": 600}]
+TOLD = {"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}
+PLAIN = {"algorithm": "none"}
 CASES = [
     Case("versioning", "enabled", "suspended", ALL, nothing="suspended"),
     Case("object_lock", True, None, ALL),
     Case("default_retention", {"mode": "governance", "days": 30}, {"mode": "compliance", "years": 1}, ALL, beside=LOCKED, nothing={"mode": "none"}),
-    Case("encryption", {"algorithm": "AES256"}, {"algorithm": "none"}, ("minio", "minio-tls", "moto"), "encryption AES256", nothing={"algorithm": "none"}),
-    Case("encryption", {"algorithm": "aws:kms", "kms_key": KMS_KEY}, {"algorithm": "AES256"}, ("minio", "minio-tls", "moto"), "encryption aws:kms", nothing={"algorithm": "none"}),
-    Case("tags", {"instance": "production", "owner": "Zoë & Co"}, {"instance": "copy"}, ALL, nothing={}),
+    Case("encryption", {"algorithm": "AES256"}, {"algorithm": "none"}, (*MINIO, "moto"), "encryption AES256", nothing=PLAIN),
+    Case(
+        "encryption",
+        {"algorithm": "aws:kms", "kms_key": KMS_KEY},
+        {"algorithm": "AES256"},
+        ("minio", "minio-tls", "moto"),
+        "encryption aws:kms",
+        nothing={"algorithm": "none"},
+    ),
+    Case("tags", {"instance": "production", "owner": "a+b@c"}, {"instance": "copy"}, ALL, nothing={}),
+    Case("tags", {"owner": "Zoë"}, {"owner": "b"}, ("versitygw", "moto"), "tags beyond ASCII", nothing={}),
     Case("quota", "10GB", "1GB", MINIO, nothing="0"),
     Case("lifecycle", lifecycle(expiration_days=30, prefix="tmp/"), OLD, (*MINIO, "moto"), "lifecycle expiration_days", nothing=[]),
     Case("lifecycle", lifecycle(expiration_date="2040-01-31"), OLD, (*MINIO, "moto"), "lifecycle expiration_date", nothing=[]),
     Case("lifecycle", lifecycle(expired_delete_markers=True), OLD, (*MINIO, "moto"), "lifecycle expired_delete_markers", nothing=[]),
-    Case("lifecycle", lifecycle(noncurrent_expiration_days=30, noncurrent_versions_kept=3), OLD, (*MINIO, "moto"), "lifecycle noncurrent", VERSIONED, []),
-    Case("lifecycle", lifecycle(abort_uploads_days=7), OLD, (*MINIO, "moto"), "lifecycle abort_uploads_days", nothing=[]),
+    Case("lifecycle", lifecycle(noncurrent_expiration_days=30), OLD, (*MINIO, "moto"), "lifecycle noncurrent_expiration_days", VERSIONED, []),
+    Case("lifecycle", lifecycle(noncurrent_expiration_days=30, noncurrent_versions_kept=3), OLD, MINIO, "lifecycle noncurrent_versions_kept", VERSIONED, []),
+    Case("lifecycle", lifecycle(abort_uploads_days=7), OLD, ("moto",), "lifecycle abort_uploads_days", nothing=[]),
     Case("lifecycle", lifecycle(expiration_days=1, tags={"a": "1", "b": "2"}, prefix="x/"), OLD, (*MINIO, "moto"), "lifecycle tags", nothing=[]),
-    Case("lifecycle", lifecycle(expiration_days=1, size_greater_than=1000, size_less_than=9000), OLD, (*MINIO, "moto"), "lifecycle size", nothing=[]),
+    Case("lifecycle", lifecycle(expiration_days=1, size_greater_than=1000, size_less_than=9000), OLD, MINIO, "lifecycle size", nothing=[]),
     Case("lifecycle", lifecycle(transitions=[{"days": 30, "storage_class": "GLACIER"}]), OLD, ("moto",), "lifecycle transitions", nothing=[]),
     Case("cors", CORS, [{"allowed_origins": ["*"], "allowed_methods": ["PUT"]}], ("versitygw", "moto"), nothing=[]),
-    Case("notifications", [{"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}], [], (*MINIO, "moto"), nothing=[]),
+    Case(
+        "notifications", [{"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}], [], (*MINIO, "moto"), nothing=[]
+    ),
     Case("logging", {"bucket": "logs", "prefix": "odoo/"}, {}, ("moto",), nothing={}),
-    Case("replication", replication(delete_markers=True), [], ("moto",), "replication delete_markers", VERSIONED, []),
-    Case("replication", replication(existing_objects=True), [], ("moto",), "replication existing_objects", VERSIONED, []),
+    Case("replication", replication(), [], ("moto",), "replication", VERSIONED, []),
+    Case("replication", replication(delete_markers=True), [], (), "replication delete_markers", VERSIONED, []),
+    Case("replication", replication(existing_objects=True), [], (), "replication existing_objects", VERSIONED, []),
     Case("policy", policy("BUCKET", "s3:GetObject", "s3:PutObject"), policy("BUCKET", "s3:GetObject"), ALL, nothing={}),
 ]
 
 
 @pytest.fixture(scope="session")
 def table() -> Iterator[dict[tuple[str, str], str]]:
-    """What the tests find out, for the guide."""
-    yield {}
+    """What the tests find out; written to the artefacts as the guide has it."""
+    found: dict[tuple[str, str], str] = {}
+    yield found
+    Path(os.environ["ARTIFACTS"]).mkdir(exist_ok=True)
+    Path(os.environ["ARTIFACTS"], "s3_bucket.md").write_text(as_guide(found))
+
+
+def as_guide(found: dict[tuple[str, str], str]) -> str:
+    """A table of options and servers, with the refusals below it."""
+    refusals = sorted({message for message in found.values() if message != "works"})
+    lines = ["| Option | " + " | ".join(ALL) + " |", "| --- " * (len(ALL) + 1) + "|"]
+    for case in CASES:
+        cells = [found.get((str(case), server), "") for server in ALL]
+        lines.append(f"| {case} | " + " | ".join(cell if cell in ("works", "") else f"refused [{refusals.index(cell) + 1}]" for cell in cells) + " |")
+    return "\n".join([*lines, "", *[f"{number}. `{message}`" for number, message in enumerate(refusals, 1)], ""])
 
 
 def fill(value: t.Any, server: Server, bucket: str) -> t.Any:
@@ -107,6 +140,8 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
     name = f"bucket{next(NUMBERS)}"
     for helper in ("logs", "replica"):
         server.run(s3_bucket, name=helper, versioning="enabled")
+    if case.option == "logging":
+        server.run(s3_bucket, name="logs", policy=LOG_DELIVERY)
     value, other = fill(case.value, server, name), fill(case.other, server, name)
     arguments = {"name": name, **case.beside}
     if case.option != "object_lock":
@@ -122,7 +157,7 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
         table[str(case), server.name] = plain(done.get("msg", "not refused"), server, name)
         assert done.get("failed") and name in done["msg"] and "Traceback" not in done["msg"], done
         return
-    assert not done.get("failed"), done
+    assert not done.get("failed"), done["msg"]
     table[str(case), server.name] = "works"
     assert predicted["changed"] and done["changed"] and predicted["diff"] == done["diff"]
     assert not run(value)["changed"] and not run(value, check=True)["changed"]
@@ -145,6 +180,14 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
 
 def plain(message: str, server: Server, bucket: str) -> str:
     return re.sub(r"\s+", " ", message.replace(server.endpoint_url, server.name).replace(bucket, "odoo"))
+
+
+def test_the_guide_says_what_was_found(table: dict[tuple[str, str], str], request: pytest.FixtureRequest) -> None:
+    if len(table) < len(CASES) * len(ALL):
+        assert request.config.option.keyword or request.config.option.lf, "not every case was run"
+        return
+    guide = (Path(__file__).parents[2] / "docs/s3_servers.md").read_text()
+    assert as_guide(table) in guide, "docs/s3_servers.md: put the table of artifacts/s3_bucket.md there"
 
 
 def test_every_option_has_a_case() -> None:
