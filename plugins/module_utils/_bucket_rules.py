@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import typing as t
 from datetime import date, datetime, timezone
 
@@ -28,6 +29,11 @@ class Wrong(ValueError):
 def compact(value: t.Mapping[str, t.Any]) -> Rule:
     """The dictionary without what says nothing: ``None`` and empty lists, dictionaries and strings."""
     return {name: item for name, item in value.items() if item is not None and item not in ("", [], {})}
+
+
+def in_order(item: Rule) -> str:
+    """What to sort by where the order of a list does not count."""
+    return json.dumps(item, sort_keys=True)
 
 
 def by_id(option: str, rules: t.Iterable[Rule]) -> list[Rule]:
@@ -136,7 +142,7 @@ def transitions_wanted(where: str, transitions: list[Rule] | None, noncurrent: b
         if not noncurrent and ("days" in kept) == ("date" in kept):
             raise Wrong(f"{where}: a transition needs days or date, one of them")
         result.append(kept)
-    return sorted(result, key=str)
+    return sorted(result, key=in_order)
 
 
 def lifecycle_wanted(rules: list[Rule]) -> list[Rule]:
@@ -191,14 +197,14 @@ def lifecycle_read(answer: Rule) -> list[Rule]:
                     compact({"days": item.get("Days"), "date": moment("lifecycle", item.get("Date")), "storage_class": item.get("StorageClass")})
                     for item in given.pop("Transitions", [])
                 ),
-                key=str,
+                key=in_order,
             ),
             "noncurrent_transitions": sorted(
                 (
                     compact({"days": item.get("NoncurrentDays"), "versions_kept": item.get("NewerNoncurrentVersions"), "storage_class": item["StorageClass"]})
                     for item in given.pop("NoncurrentVersionTransitions", [])
                 ),
-                key=str,
+                key=in_order,
             ),
         }
         result.append(compact({**rule, "other": given}))

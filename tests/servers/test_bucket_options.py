@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Connection
 from ansible_collections.odooops.stack.plugins.modules import s3_bucket
+from botocore.exceptions import ClientError
 from conftest import KMS_KEY, QUEUE, Server
 
 NUMBERS = itertools.count()
@@ -141,7 +143,9 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
     for helper in ("logs", "replica"):
         server.run(s3_bucket, name=helper, versioning="enabled")
     if case.option == "logging":
-        server.run(s3_bucket, name="logs", policy=LOG_DELIVERY)
+        # moto knows no other spelling of it.
+        with contextlib.suppress(ClientError):
+            server.client.put_bucket_policy(Bucket="logs", Policy=json.dumps(LOG_DELIVERY))
     value, other = fill(case.value, server, name), fill(case.other, server, name)
     arguments = {"name": name, **case.beside}
     if case.option != "object_lock":
@@ -179,7 +183,8 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
 
 
 def plain(message: str, server: Server, bucket: str) -> str:
-    return re.sub(r"\s+", " ", message.replace(server.endpoint_url, server.name).replace(bucket, "odoo"))
+    """The message as it is the same for every server."""
+    return re.sub(r"\s+", " ", message.replace(server.endpoint_url, "SERVER").replace(bucket, "odoo")).split(": wanted ")[0]
 
 
 def test_the_guide_says_what_was_found(table: dict[tuple[str, str], str], request: pytest.FixtureRequest) -> None:
