@@ -311,7 +311,7 @@ def retention_wanted(wish: Rule) -> Rule:
             raise Wrong("default_retention: with the mode none there are neither days nor years")
     elif ("days" in kept) == ("years" in kept):
         raise Wrong("default_retention: give days or years, one of them")
-    elif kept.get("days", kept.get("years")) < 1:
+    elif (kept.get("days") or kept.get("years") or 0) < 1:
         raise Wrong("default_retention: give 1 day or year, or more")
     return kept
 

@@ -437,7 +437,7 @@ def numbers(*names: str) -> dict[str, dict[str, t.Any]]:
     return {name: {"type": "int"} for name in names}
 
 
-def some(options: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+def some(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"type": "list", "elements": "dict", "options": options}
 
 
