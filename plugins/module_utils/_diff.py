@@ -50,3 +50,10 @@ def plan(current: t.Mapping[str, t.Any] | None, wanted: t.Mapping[str, t.Any] | 
     after = dict(before or {})
     after.update((name, value) for name, value in wanted.items() if value is not None)
     return Diff(before, after)
+
+
+def wanted_set(current: t.Iterable[str], wanted: t.Iterable[str] | None, purge: bool) -> list[str] | None:
+    """A set of names as it is to be, sorted; ``None`` where it is left alone. Without ``purge`` nothing is taken out of it."""
+    if wanted is None:
+        return None
+    return sorted({*wanted} if purge else {*current, *wanted})

@@ -101,11 +101,37 @@ class Server:
     def remove_user(self, name: str) -> None:
         self._call("remove the user " + name, self._admin.user_remove, name)
 
-    def attach(self, user: str, policies: list[str]) -> None:
-        self._call(f"attach the policies {', '.join(policies)} to the user {user}", self._admin.attach_policy, policies, user=user)
+    def group(self, name: str) -> dict[str, t.Any] | None:
+        """A group as ``{"enabled": bool, "members": [names, sorted], "policies": [names, sorted]}``."""
+        text = self._call("read the group " + name, self._admin.group_info, name, missing="NoSuchGroup")
+        if text is None:
+            return None
+        data = json.loads(text)
+        policies = sorted(filter(None, (data.get("policy") or "").split(",")))
+        return {"enabled": data.get("status") == "enabled", "members": sorted(data.get("members") or []), "policies": policies}
 
-    def detach(self, user: str, policies: list[str]) -> None:
-        self._call(f"detach the policies {', '.join(policies)} from the user {user}", self._admin.detach_policy, policies, user=user)
+    def add_members(self, group: str, members: list[str]) -> None:
+        """Add users to a group, which is made where it is not there."""
+        doing = f"add the members {', '.join(members)} to the group {group}" if members else f"create the group {group}"
+        self._call(doing, self._admin.group_add, group, members)
+
+    def remove_members(self, group: str, members: list[str]) -> None:
+        self._call(f"remove the members {', '.join(members)} from the group {group}", self._admin.group_remove, group, members)
+
+    def enable_group(self, name: str, enabled: bool) -> None:
+        self._call("enable or disable the group " + name, self._admin.group_enable if enabled else self._admin.group_disable, name)
+
+    def remove_group(self, name: str) -> None:
+        """Remove a group that has no members."""
+        # minio-py leaves the members out, which the server wants to see, though empty.
+        self._call("remove the group " + name, self._admin.group_remove, name, [])
+
+    def attach(self, kind: str, name: str, policies: list[str]) -> None:
+        """Attach policies to a user or group (``kind``)."""
+        self._call(f"attach the policies {', '.join(policies)} to the {kind} {name}", self._admin.attach_policy, policies, **{kind: name})
+
+    def detach(self, kind: str, name: str, policies: list[str]) -> None:
+        self._call(f"detach the policies {', '.join(policies)} from the {kind} {name}", self._admin.detach_policy, policies, **{kind: name})
 
     def access_key(self, key: str) -> dict[str, t.Any] | None:
         """A service account as ``{"user", "enabled", "description", "expiration", "policy"}``.

@@ -72,6 +72,7 @@ options:
 seealso:
   - module: odooops.stack.minio_policy
   - module: odooops.stack.minio_access_key
+  - module: odooops.stack.minio_group
 """
 
 EXAMPLES = r"""
@@ -111,15 +112,9 @@ user:
       elements: str
 """
 
-from ansible_collections.odooops.stack.plugins.module_utils._diff import Diff, plan
+from ansible_collections.odooops.stack.plugins.module_utils._diff import Diff, plan, wanted_set
 from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import MinioModule, Server, secret_differs
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import Fault
-
-
-def wanted_policies(current: list[str], wanted: list[str] | None, purge: bool) -> list[str] | None:
-    if wanted is None:
-        return None
-    return sorted({*wanted} if purge else {*current, *wanted})
 
 
 def apply(server: Server, name: str, secret: str | None, diff: Diff) -> None:
@@ -134,9 +129,9 @@ def apply(server: Server, name: str, secret: str | None, diff: Diff) -> None:
     attached, detached = sorted({*after["policies"]} - {*before["policies"]}), sorted({*before["policies"]} - {*after["policies"]})
     # First the new ones: there is no moment in which the user has neither.
     if attached:
-        server.attach(name, attached)
+        server.attach("user", name, attached)
     if detached:
-        server.detach(name, detached)
+        server.detach("user", name, detached)
 
 
 def main() -> None:
@@ -165,7 +160,7 @@ def main() -> None:
                 raise Fault(f"secret is missing: the user {name} is not there yet, and needs one to be created")
             wanted = {"name": name, "enabled": params["enabled"] is not False, "policies": sorted({*(params["policies"] or [])}), "secret": "as given"}
         elif params["state"] == "present":
-            policies = wanted_policies(current["policies"], params["policies"], params["purge_policies"])
+            policies = wanted_set(current["policies"], params["policies"], params["purge_policies"])
             wanted = {"name": name, "enabled": params["enabled"], "policies": policies}
             if secret_differs(module, server, name, enabled=current["enabled"], enabling=params["enabled"] is True):
                 current["secret"], wanted["secret"] = "another than the one given", "as given"
