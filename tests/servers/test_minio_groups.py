@@ -47,7 +47,8 @@ def may_list(server: Server, user: str, secret: str) -> bool:
 
 
 def admin(server: Server) -> MinioAdmin:
-    return MinioAdmin(urlsplit(server.endpoint_url).netloc, StaticProvider(server.access_key, server.secret_key), secure=False)
+    endpoint = urlsplit(server.endpoint_url).netloc
+    return MinioAdmin(endpoint=endpoint, credentials=StaticProvider(server.access_key, server.secret_key), secure=False)
 
 
 def test_a_group(people: tuple[Server, dict[str, str]]) -> None:
