@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -49,7 +50,9 @@ class Server:
 
     def run(self, module: t.Any, *, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         """The result of a module that is told of this server."""
-        return result_of(module, {**self.connection, **arguments}, check=check)
+        result = result_of(module, {**self.connection, **arguments}, check=check)
+        assert self.secret_key not in json.dumps(result), "the result gives the secret away"
+        return result
 
     @property
     def client(self) -> t.Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from ansible_collections.odooops.stack.plugins.module_utils import _s3
 from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Connection
 from ansible_collections.odooops.stack.plugins.modules import s3_bucket
@@ -185,6 +186,27 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
 def plain(message: str, server: Server, bucket: str) -> str:
     """The message as it is the same for every server."""
     return re.sub(r"\s+", " ", message.replace(server.endpoint_url, "SERVER").replace(bucket, "odoo")).split(": wanted ")[0]
+
+
+def test_a_run_without_a_change_reads_each_aspect_once_and_writes_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[str] = []
+    make_client = _s3.make_client
+
+    def counting(connection: Connection) -> t.Any:
+        client = make_client(connection)
+        client.meta.events.register("before-send.s3.*", lambda request, **_more: requests.append(f"{request.method} {request.url}"))
+        return client
+
+    monkeypatch.setattr(_s3, "make_client", counting)
+    name = f"bucket{next(NUMBERS)}"
+    wish = {"versioning": "enabled", "tags": {"a": "b"}, "policy": policy(name, "s3:GetObject")}
+    if server.name != "versitygw":
+        wish = {**wish, "encryption": {"algorithm": "AES256"}, "lifecycle": OLD, "notifications": [fill(TOLD, server, name)]}
+    assert server.run(s3_bucket, name=name, **wish)["changed"]
+    assert any(request.startswith("PUT") for request in requests), "the counter counts nothing"
+    requests.clear()
+    assert not server.run(s3_bucket, name=name, **wish)["changed"]
+    assert len(requests) == len(wish) and all(request.startswith("GET") for request in requests), requests
 
 
 def test_the_guide_says_what_was_found(table: dict[tuple[str, str], str], request: pytest.FixtureRequest) -> None:
