@@ -1,6 +1,6 @@
 # The two commands of the README, and their relatives. Everything they need they make themselves, in ~/.cache/odooops-stack.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-fast test-nightly docs build clean
+.PHONY: help demo demo-down test test-fast test-nightly bench docs build clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,10 @@ test-fast: ## Run the tests that need no containers
 
 test-nightly: ## Run all tests, and the full cross product
 	tools/test nightly
+
+bench: ## Time the modules against their peers
+	tools/minio
+	tools/run --no-sandbox python tests/benchmark/s3_bucket.py
 
 docs: ## Write the tables of variables in the roles' READMEs
 	tools/run --no-sandbox tools/docs

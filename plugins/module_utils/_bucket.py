@@ -11,10 +11,13 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.odooops.stack.plugins.module_utils import _bucket_rules as rules
-from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import Server
 from ansible_collections.odooops.stack.plugins.module_utils._policy import canonical
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Fault
+
+if t.TYPE_CHECKING:
+    from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import Server
 
 # Some servers need a moment until they answer with what was just written; seconds to wait between two looks.
 PATIENCE = (0.1, 0.5, 1, 2, 4, 8)
@@ -156,7 +159,12 @@ class Bucket:
         if self._admin is None:
             if self.s3.connection.endpoint_url is None:
                 raise Fault("AWS cannot set a quota of a bucket: leave quota out")
-            self._admin = Server(self.s3.connection)
+            # Its libraries take longer to load than most runs to do their work.
+            from ansible_collections.odooops.stack.plugins.module_utils import _minio_admin
+
+            if _minio_admin.MINIO_ERROR is not None:
+                raise Fault(missing_required_lib("minio", reason="for quota"))
+            self._admin = _minio_admin.Server(self.s3.connection)
         return self._admin
 
     def read(self, declared: t.Collection[str]) -> dict[str, t.Any] | None:
