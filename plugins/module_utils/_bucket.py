@@ -160,7 +160,7 @@ class Bucket:
             if self.s3.connection.endpoint_url is None:
                 raise Fault("AWS cannot set a quota of a bucket: leave quota out")
             # Its libraries take longer to load than most runs to do their work.
-            from ansible_collections.odooops.stack.plugins.module_utils import _minio_admin
+            from ansible_collections.odooops.stack.plugins.module_utils import _minio_admin  # noqa: PLC0415
 
             if _minio_admin.MINIO_ERROR is not None:
                 raise Fault(missing_required_lib("minio", reason="for quota"))
