@@ -126,12 +126,14 @@ class Server:
         # minio-py leaves the members out, which the server wants to see, though empty.
         self._call("remove the group " + name, self._admin.group_remove, name, [])
 
-    def attach(self, kind: str, name: str, policies: list[str]) -> None:
-        """Attach policies to a user or group (``kind``)."""
-        self._call(f"attach the policies {', '.join(policies)} to the {kind} {name}", self._admin.attach_policy, policies, **{kind: name})
-
-    def detach(self, kind: str, name: str, policies: list[str]) -> None:
-        self._call(f"detach the policies {', '.join(policies)} from the {kind} {name}", self._admin.detach_policy, policies, **{kind: name})
+    def set_policies(self, kind: str, name: str, before: list[str], after: list[str]) -> None:
+        """Attach and detach policies of a user or group (``kind``)."""
+        attached, detached = sorted({*after} - {*before}), sorted({*before} - {*after})
+        # First the new ones: there is no moment in which it has neither.
+        if attached:
+            self._call(f"attach the policies {', '.join(attached)} to the {kind} {name}", self._admin.attach_policy, attached, **{kind: name})
+        if detached:
+            self._call(f"detach the policies {', '.join(detached)} from the {kind} {name}", self._admin.detach_policy, detached, **{kind: name})
 
     def access_key(self, key: str) -> dict[str, t.Any] | None:
         """A service account as ``{"user", "enabled", "description", "expiration", "policy"}``.

@@ -115,10 +115,7 @@ def apply(server: Server, name: str, diff: Diff) -> None:
     before = diff.before or {"members": [], "policies": [], "enabled": True}
     after = diff.after or {"members": [], "policies": [], "enabled": before["enabled"]}
 
-    def news(option: str) -> tuple[list[str], list[str]]:
-        return sorted({*after[option]} - {*before[option]}), sorted({*before[option]} - {*after[option]})
-
-    (joined, left), (attached, detached) = news("members"), news("policies")
+    joined, left = sorted({*after["members"]} - {*before["members"]}), sorted({*before["members"]} - {*after["members"]})
     # Who is no longer to be in the group leaves before it gets anything new, and who is new joins before anything is taken away.
     if left:
         server.remove_members(name, left)
@@ -127,10 +124,7 @@ def apply(server: Server, name: str, diff: Diff) -> None:
         return
     if joined or diff.created:
         server.add_members(name, joined)
-    if attached:
-        server.attach("group", name, attached)
-    if detached:
-        server.detach("group", name, detached)
+    server.set_policies("group", name, before["policies"], after["policies"])
     if after["enabled"] != before["enabled"]:
         server.enable_group(name, after["enabled"])
 

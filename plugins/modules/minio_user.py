@@ -126,12 +126,7 @@ def apply(server: Server, name: str, secret: str | None, diff: Diff) -> None:
         server.set_user(name, secret, enabled=after["enabled"])
     elif diff.touches("enabled"):
         server.enable_user(name, after["enabled"])
-    attached, detached = sorted({*after["policies"]} - {*before["policies"]}), sorted({*before["policies"]} - {*after["policies"]})
-    # First the new ones: there is no moment in which the user has neither.
-    if attached:
-        server.attach("user", name, attached)
-    if detached:
-        server.detach("user", name, detached)
+    server.set_policies("user", name, before["policies"], after["policies"])
 
 
 def main() -> None:

@@ -579,7 +579,10 @@ def check_birth(bucket: Bucket, current: dict[str, t.Any] | None, wanted: dict[s
             f"object_lock is {str(wanted['object_lock']).lower()}: the bucket {bucket.name} was created {'with' if current['object_lock'] else 'without'} it, "
             "and that cannot be changed; make another bucket, and copy the objects"
         )
-    if retains and "object_lock" not in wanted and not (bucket.read(["object_lock"]) or {}).get("object_lock"):
+    if not retains or "object_lock" in wanted or current["default_retention"] != rules.NO_RETENTION:
+        # Where there is a retention, there is object lock.
+        return
+    if not (bucket.read(["object_lock"]) or {}).get("object_lock"):
         raise Fault(
             f"default_retention: the bucket {bucket.name} was created without object lock, and cannot get it; make another bucket, and copy the objects"
         )
