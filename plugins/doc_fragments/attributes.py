@@ -17,6 +17,24 @@ attributes:
     description: A second run in a row, with the same options, changes nothing.
 """
 
+    # What modules have in common that only look.
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It changes nothing.
+  diff_mode:
+    support: N/A
+    details:
+      - It changes nothing.
+  idempotent:
+    support: full
+    details:
+      - It changes nothing.
+"""
+
     ACTION_GROUP_S3 = r"""
 options: {}
 attributes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import traceback
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.odooops.stack.plugins.module_utils._policy import canonical
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import (
     CONNECTION,
     Connection,
@@ -38,6 +39,10 @@ except ImportError:
     MINIO_ERROR = traceback.format_exc()
 
 NEVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+# How far ahead the end of an access key may be.
+SOONEST, LATEST = timedelta(minutes=15), timedelta(days=365)
 
 
 class MinioModule(StackModule):
@@ -75,6 +80,10 @@ class Server:
         text = self._call("read the policy " + name, self._admin.policy_info, name, missing="NoSuchPolicy")
         return None if text is None else json.loads(text)
 
+    def policies(self) -> dict[str, dict[str, t.Any]]:
+        """The documents of all policies by their names, in alphabetical order."""
+        return dict(sorted(json.loads(self._call("list the policies", self._admin.policy_list) or "{}").items()))
+
     def set_policy(self, name: str, document: dict[str, t.Any]) -> None:
         self._call("write the policy " + name, self._admin.policy_add, name, policy=document)
 
@@ -84,10 +93,12 @@ class Server:
     def user(self, name: str) -> dict[str, t.Any] | None:
         """A user as ``{"enabled": bool, "policies": [names, sorted]}``."""
         text = self._call("read the user " + name, self._admin.user_info, name, missing="NoSuchUser")
-        if text is None:
-            return None
-        data = json.loads(text)
-        return {"enabled": data.get("status") == "enabled", "policies": sorted(filter(None, data.get("policyName", "").split(",")))}
+        return None if text is None else user_of(json.loads(text))
+
+    def users(self) -> dict[str, dict[str, t.Any]]:
+        """All users as :meth:`user` has them, by their names in alphabetical order; the root user is none of them."""
+        text = self._call("list the users", self._admin.user_list)
+        return {name: user_of(data) for name, data in sorted(json.loads(text or "{}").items())}
 
     def set_user(self, name: str, secret: str, *, enabled: bool) -> None:
         """Create a user, or set its secret and whether it is enabled in one step."""
@@ -107,8 +118,16 @@ class Server:
         if text is None:
             return None
         data = json.loads(text)
-        policies = sorted(filter(None, (data.get("policy") or "").split(",")))
-        return {"enabled": data.get("status") == "enabled", "members": sorted(data.get("members") or []), "policies": policies}
+        enabled, policies = data.get("status") == "enabled", (data.get("policy") or "").split(",")
+        if not enabled:
+            # What it says of a disabled group has no policies; they are attached nevertheless.
+            mapped = json.loads(self._call("read the group " + name, self._admin.get_policy_entities, [], [name], []) or "{}")
+            policies = [policy for group in mapped.get("groupMappings") or [] for policy in group["policies"]]
+        return {"enabled": enabled, "members": sorted(data.get("members") or []), "policies": sorted(filter(None, policies))}
+
+    def groups(self) -> list[str]:
+        """The names of all groups, in alphabetical order."""
+        return sorted(json.loads(self._call("list the groups", self._admin.group_list) or "null") or [])
 
     def add_members(self, group: str, members: list[str]) -> None:
         """Add users to a group, which is made where it is not there."""
@@ -126,8 +145,13 @@ class Server:
         # minio-py leaves the members out, which the server wants to see, though empty.
         self._call("remove the group " + name, self._admin.group_remove, name, [])
 
-    def set_policies(self, kind: str, name: str, before: list[str], after: list[str]) -> None:
-        """Attach and detach policies of a user or group (``kind``)."""
+    def set_policies(self, kind: str, name: str, before: list[str], after: list[str], *, enabled: bool = True) -> None:
+        """Attach and detach policies of a user or group (``kind``); a user has to be enabled for that."""
+        if not enabled:
+            # Nothing can be attached to a disabled group, or detached from it, but all that it has can be set.
+            if before != after:
+                self._call(f"set the policies of the disabled {kind} {name} to {', '.join(after)}", self._admin.policy_set, ",".join(after), **{kind: name})
+            return
         attached, detached = sorted({*after} - {*before}), sorted({*before} - {*after})
         # First the new ones: there is no moment in which it has neither.
         if attached:
@@ -153,6 +177,11 @@ class Server:
             "policy": None if data.get("impliedPolicy") else json.loads(data["policy"]),
         }
 
+    def access_keys(self, user: str) -> list[str]:
+        """The ids of a user's access keys, in alphabetical order; none where there is no such user."""
+        text = self._call(f"list the access keys of the user {user}", self._admin.list_service_account, user)
+        return sorted(account["accessKey"] for account in json.loads(text or "{}").get("accounts") or [])
+
     def create_access_key(self, key: str, *, user: str, secret: str, description: str, expiration: datetime | None, policy: dict[str, t.Any] | None) -> None:
         # minio-py makes keys for the one who asks only.
         body: dict[str, t.Any] = {"targetUser": user, "accessKey": key, "secretKey": secret, "description": description}
@@ -160,7 +189,12 @@ class Server:
             body["expiration"] = rfc3339(expiration)
         if policy:
             body["policy"] = policy
-        self._send("make the access key " + key, "PUT", "SERVICE_ACCOUNT_ADD", {}, body)
+        try:
+            self._send("make the access key " + key, "PUT", "SERVICE_ACCOUNT_ADD", {}, body)
+        except Fault as fault:
+            if fault.code.endswith("NoSuchUser"):
+                raise Fault(f"user is {user}: {self.connection.where} has no such user, or it is disabled, and so cannot get the access key {key}") from fault
+            raise
 
     def update_access_key(
         self,
@@ -274,6 +308,31 @@ def secret_differs(module: MinioModule, server: Server, key: str, *, enabled: bo
         return False
     # What is enabled again gets the secret that was given, whether or not it is another one.
     return not matches
+
+
+def check_credentials(option: str, name: str, secret: str | None) -> None:
+    """See that a name (of the option ``option``) and a secret are such as the server takes. Raises :class:`Fault`."""
+    if len(name) < 3 or "=" in name or "," in name:
+        raise Fault(f"{option} is {name}: give 3 characters or more, and neither = nor a comma among them")
+    if secret is not None and not 8 <= len(secret) <= 40:
+        raise Fault(f"secret has {len(secret)} characters: the secret of {name} is to have 8 to 40")
+
+
+def user_of(data: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A user of the admin API as :meth:`Server.user` has it."""
+    return {"enabled": data.get("status") == "enabled", "policies": sorted(filter(None, data.get("policyName", "").split(",")))}
+
+
+def describe_access_key(key: str, data: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What :meth:`Server.access_key` found, as it is compared and shown."""
+    return {
+        "key": key,
+        "user": data["user"],
+        "enabled": data["enabled"],
+        "description": data["description"],
+        "expiration": rfc3339(data["expiration"]) if data["expiration"] else "never",
+        "policy": canonical(data["policy"]) if data["policy"] else {},
+    }
 
 
 def make_pool(connection: Connection) -> urllib3.PoolManager:

@@ -68,6 +68,7 @@ options:
   expiration:
     description:
       - The moment at which the access key ends, in ISO 8601 with its zone, such as V(2027-01-31T00:00:00Z), or V(never).
+      - The server takes moments that are at least 15 minutes and at most 365 days ahead when they are set.
     type: str
   enabled:
     description:
@@ -81,6 +82,7 @@ options:
     default: present
 seealso:
   - module: odooops.stack.minio_user
+  - module: odooops.stack.minio_access_key_info
 """
 
 EXAMPLES = r"""
@@ -146,23 +148,23 @@ secret:
 import secrets
 import string
 import typing as t
+from datetime import datetime, timezone
 
 from ansible_collections.odooops.stack.plugins.module_utils._diff import Diff, plan
-from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import NEVER, MinioModule, Server, moment, rfc3339, secret_differs
+from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import (
+    LATEST,
+    NEVER,
+    SOONEST,
+    MinioModule,
+    Server,
+    check_credentials,
+    describe_access_key,
+    moment,
+    rfc3339,
+    secret_differs,
+)
 from ansible_collections.odooops.stack.plugins.module_utils._policy import PolicyError, canonical, for_minio
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import Fault
-
-
-def describe(key: str, data: dict[str, t.Any]) -> dict[str, t.Any]:
-    """An access key as it is compared and shown."""
-    return {
-        "key": key,
-        "user": data["user"],
-        "enabled": data["enabled"],
-        "description": data["description"],
-        "expiration": rfc3339(data["expiration"]) if data["expiration"] else "never",
-        "policy": canonical(data["policy"]) if data["policy"] else {},
-    }
 
 
 def expiration_of(text: str | None) -> str | None:
@@ -177,6 +179,9 @@ def expiration_of(text: str | None) -> str | None:
 def wanted_of(module: MinioModule, server: Server, current: dict[str, t.Any] | None) -> dict[str, t.Any]:
     params = module.params
     key, user = params["key"], params["user"]
+    check_credentials("key", key, params["secret"])
+    if len(params["description"] or "") > 256:
+        raise Fault(f"description has {len(params['description'])} characters: that of the access key {key} is to have 256 at most")
     wanted = {
         "key": key,
         "user": user,
@@ -185,6 +190,10 @@ def wanted_of(module: MinioModule, server: Server, current: dict[str, t.Any] | N
         "expiration": expiration_of(params["expiration"]),
         "policy": canonical(for_minio(params["policy"])) if params["policy"] else params["policy"],
     }
+    if wanted["expiration"] not in (None, "never", current and current["expiration"]):
+        ahead = moment(wanted["expiration"]) - datetime.now(timezone.utc)
+        if not SOONEST <= ahead <= LATEST:
+            raise Fault(f"expiration is {params['expiration']}: the access key {key} can end 15 minutes from now at the soonest, and in 365 days at the latest")
     if current is None:
         wanted["enabled"] = params["enabled"] is not False
         fresh = {"description": "", "expiration": "never", "policy": {}}
@@ -243,7 +252,7 @@ def main() -> None:
     with module.sentences():
         server = Server(module.connection)
         found = server.access_key(key)
-        current = None if found is None else describe(key, found)
+        current = None if found is None else describe_access_key(key, found)
         wanted = None
         if params["state"] == "present":
             try:

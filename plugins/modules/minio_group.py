@@ -62,6 +62,7 @@ options:
     choices: [present, absent]
     default: present
 seealso:
+  - module: odooops.stack.minio_group_info
   - module: odooops.stack.minio_user
   - module: odooops.stack.minio_policy
 """
@@ -124,7 +125,7 @@ def apply(server: Server, name: str, diff: Diff) -> None:
         return
     if joined or diff.created:
         server.add_members(name, joined)
-    server.set_policies("group", name, before["policies"], after["policies"])
+    server.set_policies("group", name, before["policies"], after["policies"], enabled=before["enabled"])
     if after["enabled"] != before["enabled"]:
         server.enable_group(name, after["enabled"])
 

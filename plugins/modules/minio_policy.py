@@ -48,6 +48,7 @@ options:
     choices: [present, absent]
     default: present
 seealso:
+  - module: odooops.stack.minio_policy_info
   - module: odooops.stack.minio_user
 """
 

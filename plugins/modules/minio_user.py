@@ -32,7 +32,7 @@ attributes:
 options:
   name:
     description:
-      - The name of the user, which is its access key, of 3 to 20 characters.
+      - The name of the user, which is its access key, of 3 characters or more.
     type: str
     required: true
   secret:
@@ -56,6 +56,7 @@ options:
   policies:
     description:
       - The names of the policies attached to the user; they must exist. Without it they are left alone.
+      - The policies of a user that is disabled, and stays so, cannot be changed.
     type: list
     elements: str
   purge_policies:
@@ -70,6 +71,7 @@ options:
     choices: [present, absent]
     default: present
 seealso:
+  - module: odooops.stack.minio_user_info
   - module: odooops.stack.minio_policy
   - module: odooops.stack.minio_access_key
   - module: odooops.stack.minio_group
@@ -112,8 +114,10 @@ user:
       elements: str
 """
 
+import secrets
+
 from ansible_collections.odooops.stack.plugins.module_utils._diff import Diff, plan, wanted_set
-from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import MinioModule, Server, secret_differs
+from ansible_collections.odooops.stack.plugins.module_utils._minio_admin import MinioModule, Server, check_credentials, secret_differs
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import Fault
 
 
@@ -121,12 +125,20 @@ def apply(server: Server, name: str, secret: str | None, diff: Diff) -> None:
     if diff.removed:
         server.remove_user(name)
         return
-    before, after = diff.before or {"policies": []}, diff.after or {}
+    before, after = diff.before or {"policies": [], "enabled": False}, diff.after or {}
+    # The server changes the policies of enabled users only. One that is to be disabled is so as the last thing, and a new
+    # one has a secret that nobody knows until then.
+    disabling = not after["enabled"] and before["policies"] != after["policies"]
+    if disabling:
+        if diff.created:
+            server.set_user(name, secrets.token_urlsafe(24), enabled=True)
+        server.set_policies("user", name, before["policies"], after["policies"])
     if diff.touches("secret") and secret is not None:
         server.set_user(name, secret, enabled=after["enabled"])
     elif diff.touches("enabled"):
         server.enable_user(name, after["enabled"])
-    server.set_policies("user", name, before["policies"], after["policies"])
+    if not disabling:
+        server.set_policies("user", name, before["policies"], after["policies"])
 
 
 def main() -> None:
@@ -145,6 +157,8 @@ def main() -> None:
     name, secret = params["name"], params["secret"]
 
     with module.sentences():
+        if params["state"] == "present":
+            check_credentials("name", name, secret)
         server = Server(module.connection)
         current = server.user(name)
         wanted = None
@@ -159,6 +173,10 @@ def main() -> None:
             wanted = {"name": name, "enabled": params["enabled"], "policies": policies}
             if secret_differs(module, server, name, enabled=current["enabled"], enabling=params["enabled"] is True):
                 current["secret"], wanted["secret"] = "another than the one given", "as given"
+            if policies not in (None, current["policies"]) and not (current["enabled"] or params["enabled"]):
+                raise Fault(
+                    f"policies: the user {name} is disabled, and MinIO changes the policies of enabled users only: say enabled: true, or leave policies out"
+                )
         diff = plan(current, wanted)
         if diff.changed and not module.check_mode:
             apply(server, name, secret, diff)

@@ -171,8 +171,21 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_bucket, "PATIENCE", (0.1, 0.2))
 
 
-@pytest.fixture(params=list(STARTERS))
-def server(request: pytest.FixtureRequest, start_server: Callable[[str], Server], monkeypatch: pytest.MonkeyPatch) -> Server:
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The modules hear of a server by their options, and by what a test says of it."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(params=list(STARTERS))
+def server(request: pytest.FixtureRequest, start_server: Callable[[str], Server]) -> Server:
+    return start_server(request.param)
+
+
+@pytest.fixture(params=["minio", "minio-tls"])
+def minio_server(request: pytest.FixtureRequest, start_server: Callable[[str], Server]) -> Server:
     return start_server(request.param)

@@ -76,12 +76,16 @@ class FakeMinio:
         return self.wrote("user_remove")
 
     def attach_policy(self, policies: list[str], user: str) -> str:
+        if self.users[user]["status"] != "enabled":
+            self.fail(404, "XMinioAdminNoSuchUser")
         if not set(policies) <= set(self.policies):
             self.fail(404, "XMinioAdminNoSuchPolicy", "The canned policy does not exist.")
         self.users[user]["policies"] = sorted({*self.users[user]["policies"], *policies})
         return self.wrote("attach_policy")
 
     def detach_policy(self, policies: list[str], user: str) -> str:
+        if self.users[user]["status"] != "enabled":
+            self.fail(404, "XMinioAdminNoSuchUser")
         self.users[user]["policies"] = sorted({*self.users[user]["policies"]} - {*policies})
         return self.wrote("detach_policy")
 

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from ansible_collections.odooops.stack.plugins.modules import minio_access_key
 
 SECRET = "the-secret-of-the-key"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::odoo/*"}]}
 CANONICAL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::odoo/*"]}]}
+SOON = (datetime.now(timezone.utc) + timedelta(days=30)).strftime("%Y-%m-%dT00:00:00")
 
 
 @pytest.fixture
@@ -24,11 +27,11 @@ def there(minio):
 
 
 def test_created_and_then_left_alone(run, minio):
-    given = {"key": "ODOO", "user": "odoo", "secret": SECRET, "policy": POLICY, "description": "Odoo", "expiration": "2037-01-01T01:00:00+01:00"}
+    given = {"key": "ODOO", "user": "odoo", "secret": SECRET, "policy": POLICY, "description": "Odoo", "expiration": SOON + "-00:00"}
     checked = run(minio_access_key, check=True, **given)
     assert minio.writes == []
     done = run(minio_access_key, **given)
-    after = {"key": "ODOO", "user": "odoo", "enabled": True, "description": "Odoo", "expiration": "2037-01-01T00:00:00Z", "policy": CANONICAL}
+    after = {"key": "ODOO", "user": "odoo", "enabled": True, "description": "Odoo", "expiration": SOON + "Z", "policy": CANONICAL}
     assert checked["changed"] and checked["diff"] == done["diff"] == {"before": {}, "after": {**after, "secret": "as given"}}
     assert done["access_key_info"] == after and "secret" not in done
     assert minio.keys["ODOO"]["secret"] == SECRET
@@ -55,7 +58,7 @@ def test_created_disabled_keeps_its_policy(run, minio):
     ("change", "field", "value"),
     [
         ({"description": "other"}, "description", "other"),
-        ({"expiration": "2038-01-01T00:00:00Z"}, "expiration", "2038-01-01T00:00:00Z"),
+        ({"expiration": SOON + "Z"}, "expiration", SOON + "Z"),
         ({"expiration": "never"}, "expiration", "1970-01-01T00:00:00Z"),
         ({"enabled": False}, "status", "off"),
         ({"secret": "another-secret"}, "secret", "another-secret"),
@@ -111,7 +114,7 @@ def test_removed(run, there):
         ({"expiration": "tomorrow"}, "expiration is tomorrow: give a moment in ISO 8601"),
         ({"expiration": "2037-01-01T00:00:00"}, "it has no time zone"),
         ({"policy": {"Statement": "all"}}, "policy: a policy needs a Statement"),
-        ({"key": "NEW", "user": "nobody"}, "Specified target user nobody does not exist"),
+        ({"key": "NEW", "user": "nobody"}, "user is nobody: http://store:9000 has no such user, or it is disabled, and so cannot get the access key NEW"),
     ],
 )
 def test_wrong_input_is_told(run, there, arguments, sentence):

@@ -33,6 +33,29 @@ def test_created_disabled_in_one_step(run, minio):
     assert minio.users["odoo"]["status"] == "disabled" and minio.writes == ["add-user"]
 
 
+def test_created_disabled_with_policies_no_one_knows_its_secret_until_then(run, minio):
+    known = []
+    attach = minio.attach_policy
+    minio.attach_policy = lambda *given, **named: (known.append(minio.users["odoo"]["secret"]), attach(*given, **named))[1]
+    run(minio_user, name="odoo", secret=SECRET, enabled=False, policies=["odoo"])
+    assert minio.users["odoo"] == {"secret": SECRET, "status": "disabled", "policies": ["odoo"]}
+    assert len(known) == 1 and known[0] != SECRET
+
+
+def test_disabled_only_after_its_policies_were_changed(run, minio):
+    minio.users["odoo"] = {"secret": SECRET, "status": "enabled", "policies": ["odoo"]}
+    run(minio_user, name="odoo", enabled=False, policies=["other"])
+    assert minio.writes == ["attach_policy", "detach_policy", "user_disable"]
+
+
+def test_the_policies_of_a_disabled_user_cannot_be_changed(run, minio):
+    minio.users["odoo"] = {"secret": SECRET, "status": "disabled", "policies": ["odoo"]}
+    for check in (True, False):
+        assert "MinIO changes the policies of enabled users only" in run(minio_user, check=check, name="odoo", policies=[])["msg"]
+    assert not run(minio_user, name="odoo", policies=["odoo"])["changed"] and minio.writes == []
+    assert run(minio_user, name="odoo", policies=[], enabled=True)["user"] == {"name": "odoo", "enabled": True, "policies": []}
+
+
 @pytest.mark.parametrize(
     ("policies", "purge", "after"),
     [
