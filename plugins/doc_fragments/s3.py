@@ -12,30 +12,39 @@ options:
   endpoint_url:
     description:
       - The URL of the server, such as V(https://s3.example.com) or V(http://127.0.0.1:9000); without it, AWS.
-      - If not set, the environment's E(AWS_ENDPOINT_URL_S3), then E(AWS_ENDPOINT_URL) is used.
+      - If not set, the environment's E(AWS_ENDPOINT_URL_S3), then E(AWS_ENDPOINT_URL), and then that of O(profile) is used.
     type: str
   region:
     description:
       - The region that requests are signed for.
-      - If not set, the environment's E(AWS_DEFAULT_REGION) is used.
+      - If not set, the environment's E(AWS_REGION), then E(AWS_DEFAULT_REGION), and then that of O(profile) is used.
+    type: str
+  profile:
+    description:
+      - A profile of the AWS config and credentials files of the user that the module runs as; the environment can name these
+        files by E(AWS_CONFIG_FILE) and E(AWS_SHARED_CREDENTIALS_FILE). What it needs is taken from it where no option has it.
+      - Without it, the one that E(AWS_PROFILE) names, and then C(default), gives what neither options nor the environment have.
+      - It needs boto3.
     type: str
   access_key:
     description:
       - The access key that requests are signed with.
-      - If not set, the environment's E(AWS_ACCESS_KEY_ID), E(AWS_SECRET_ACCESS_KEY) and E(AWS_SESSION_TOKEN) are used, together.
+      - If not set, that of O(profile) is used. If that is not set either, the environment's E(AWS_ACCESS_KEY_ID),
+        E(AWS_SECRET_ACCESS_KEY) and E(AWS_SESSION_TOKEN) are used, and then what boto3 finds elsewhere.
+      - The key, its secret and its token are always taken from one place.
     type: str
   secret_key:
     description:
-      - The secret of O(access_key).
+      - The secret of O(access_key), which goes with it.
     type: str
   session_token:
     description:
-      - The token that belongs to O(access_key), where that is a temporary one.
+      - The token that belongs to O(access_key), where that is a temporary one; it needs it beside it.
     type: str
   ca_bundle:
     description:
       - The path, on the host where the module runs, of the PEM certificates of the CAs to trust.
-      - If not set, the environment's E(AWS_CA_BUNDLE) is used, and after it the CAs that come with the client library.
+      - If not set, the environment's E(AWS_CA_BUNDLE), and then that of O(profile) is used, and after it the CAs that come with the client library.
     type: path
   validate_certs:
     description:

@@ -18,13 +18,15 @@ BOTO3_ERROR: str | None = None
 try:
     import boto3
     import botocore.exceptions
+    import botocore.session
     from botocore.config import Config
 except ImportError:
     BOTO3_ERROR = traceback.format_exc()
 
 CONNECTION: dict[str, dict[str, t.Any]] = {
     "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])},
-    "region": {"type": "str", "fallback": (env_fallback, ["AWS_DEFAULT_REGION"])},
+    "region": {"type": "str", "fallback": (env_fallback, ["AWS_REGION", "AWS_DEFAULT_REGION"])},
+    "profile": {"type": "str"},
     "access_key": {"type": "str", "no_log": False},
     "secret_key": {"type": "str", "no_log": True},
     "session_token": {"type": "str", "no_log": True},
@@ -34,6 +36,9 @@ CONNECTION: dict[str, dict[str, t.Any]] = {
     "read_timeout": {"type": "float", "default": 60},
     "retries": {"type": "int", "default": 3},
 }
+
+
+KEY_IN_ENVIRONMENT = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "session_token": "AWS_SESSION_TOKEN"}
 
 
 class Fault(Exception):
@@ -70,14 +75,54 @@ class Connection:
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> Connection:
-        names = {*CONNECTION, "addressing_style"}
+        """The connection that a module's options, the environment and a profile of AWS's files describe, in this order.
+
+        What makes a key stays together: one part of it is never taken from here, and another from there. A profile that
+        is an option comes before keys of the environment, as boto3 has it. Raises :class:`Fault`.
+        """
+        names = {*CONNECTION, "addressing_style"} - {"profile"}
         values = {name: params[name] for name in names if name in params}
+        profile = params.get("profile")
         if not values.get("access_key"):
-            # The environment's keys belong together: one of them is never mixed with one that was given.
-            values["access_key"] = os.environ.get("AWS_ACCESS_KEY_ID")
-            values["secret_key"] = os.environ.get("AWS_SECRET_ACCESS_KEY")
-            values["session_token"] = os.environ.get("AWS_SESSION_TOKEN")
+            if not profile and os.environ.get("AWS_ACCESS_KEY_ID"):
+                values.update((name, os.environ.get(variable)) for name, variable in KEY_IN_ENVIRONMENT.items())
+            else:
+                values.update(dict.fromkeys(KEY_IN_ENVIRONMENT))
+        missing = {name for name in ("endpoint_url", "region", "ca_bundle", "access_key") if not values.get(name)}
+        if missing and BOTO3_ERROR is None:
+            values.update(of_profile(profile, missing))
+        elif profile and BOTO3_ERROR is not None:
+            raise Fault(missing_required_lib("boto3", reason="for profile"))
         return cls(**values)
+
+
+def of_profile(profile: str | None, missing: t.Collection[str]) -> dict[str, t.Any]:
+    """Those of the connection's values in ``missing`` that botocore finds, in this profile or the one that the environment names.
+
+    Raises :class:`Fault`.
+    """
+    result: dict[str, t.Any] = {}
+    name = profile or os.environ.get("AWS_PROFILE") or "default"
+    try:
+        session = botocore.session.Session(profile=profile)
+        scoped = session.get_scoped_config()
+        for setting in {"region", "ca_bundle"} & {*missing}:
+            result[setting] = session.get_config_variable(setting)
+        if "endpoint_url" in missing:
+            services = session.full_config.get("services", {}).get(scoped.get("services"), {})
+            result["endpoint_url"] = services.get("s3", {}).get("endpoint_url") or scoped.get("endpoint_url")
+        credentials = session.get_credentials() if "access_key" in missing else None
+        if credentials:
+            frozen = credentials.get_frozen_credentials()
+            result.update(access_key=frozen.access_key, secret_key=frozen.secret_key, session_token=frozen.token)
+    except botocore.exceptions.ProfileNotFound as error:
+        raise Fault(
+            f"profile is {name}: the config and credentials files of the user that the module runs as do not have it; "
+            "give another, or name other files by AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"
+        ) from error
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise Fault(f"profile is {name}: it cannot be used: {error}") from error
+    return result
 
 
 class StackModule(AnsibleModule):
@@ -87,12 +132,13 @@ class StackModule(AnsibleModule):
         super().__init__(
             argument_spec={**connection, **argument_spec},
             required_together=[("access_key", "secret_key")],
+            required_by={"session_token": ("access_key",)},
             supports_check_mode=True,
             **keywords,
         )
-        self.connection = Connection.of(self.params)
-        if self.connection.secret_key:
-            self.no_log_values.add(self.connection.secret_key)
+        with self.sentences():
+            self.connection = Connection.of(self.params)
+        self.no_log_values.update(filter(None, (self.connection.secret_key, self.connection.session_token)))
 
     @contextlib.contextmanager
     def sentences(self) -> t.Iterator[None]:
@@ -140,6 +186,8 @@ class S3:
 
 
 def make_client(connection: Connection) -> t.Any:
+    if not connection.access_key or not connection.secret_key:
+        raise no_key()
     settings: dict[str, t.Any] = {
         "connect_timeout": connection.connect_timeout,
         "read_timeout": connection.read_timeout,
@@ -176,8 +224,6 @@ def explain(error: Exception, connection: Connection, doing: str) -> Fault:
         return untrusted(connection, error)
     if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)):
         return unreachable(connection, error)
-    if isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
-        return no_key()
     if isinstance(error, botocore.exceptions.NoRegionError):
         return Fault("no region: give region or AWS_DEFAULT_REGION")
     if isinstance(error, ValueError) and "endpoint" in str(error).lower():
@@ -213,4 +259,4 @@ def untrusted(connection: Connection, error: Exception | str) -> Fault:
 
 
 def no_key() -> Fault:
-    return Fault("no access key: give access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+    return Fault("no access key: give access_key and secret_key, or a profile that has them, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")

@@ -23,7 +23,7 @@ import botocore.exceptions
 import pytest
 import trustme
 from ansible_collections.odooops.stack.plugins.module_utils import _bucket
-from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
+from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import forget_aws, result_of
 from botocore.config import Config
 
 CACHE = Path(os.environ["ODOOOPS_CACHE"])
@@ -174,11 +174,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The modules hear of a server by their options, and by what a test says of it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    forget_aws(monkeypatch, tmp_path)
 
 
 @pytest.fixture(params=list(STARTERS))

@@ -36,7 +36,6 @@ def client_error(code, message="told"):
         (errors.ConnectTimeoutError(endpoint_url="http://store:9000"), "cannot be reached from this host"),
         (errors.ReadTimeoutError(endpoint_url="http://store:9000"), "cannot be reached from this host"),
         (errors.SSLError(endpoint_url="http://store:9000", error="self-signed"), "is not trusted"),
-        (errors.NoCredentialsError(), "no access key: give access_key and secret_key"),
         (ValueError("Invalid endpoint: store"), "endpoint_url is http://store:9000: it must be a URL such as"),
     ],
 )

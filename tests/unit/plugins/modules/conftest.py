@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import typing as t
 
 import pytest
@@ -12,10 +11,8 @@ from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run():
     """Run a module as Ansible does; its result, with ``failed`` where it failed."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
 
     def run(module: t.Any, *, check: bool = False, connected: bool = True, **arguments: t.Any) -> dict[str, t.Any]:
         connection = {"endpoint_url": "http://store:9000", "access_key": "root", "secret_key": "root-secret"} if connected else {}

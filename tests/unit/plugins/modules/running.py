@@ -8,10 +8,22 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import pathlib
 import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
+
+def forget_aws(monkeypatch: pytest.MonkeyPatch, directory: pathlib.Path) -> None:
+    """Take everything out of the environment that would tell of a server; AWS's files are ``config`` and ``credentials`` in the directory."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(directory / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(directory / "credentials"))
+    # Else boto3 looks for a key on the network.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def result_of(module: t.Any, arguments: dict[str, t.Any], *, check: bool = False) -> dict[str, t.Any]:
