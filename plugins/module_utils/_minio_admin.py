@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -41,6 +42,37 @@ except ImportError:
 NEVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
+# What a policy calls the right to an operation, by minio-py's names of methods and commands.
+RIGHTS = {
+    "policy_info": "GetPolicy",
+    "policy_list": "ListUserPolicies",
+    "policy_add": "CreatePolicy",
+    "policy_remove": "DeletePolicy",
+    "policy_set": "AttachUserOrGroupPolicy",
+    "attach_policy": "AttachUserOrGroupPolicy",
+    "detach_policy": "AttachUserOrGroupPolicy",
+    "get_policy_entities": "ListGroups",
+    "user_info": "GetUser",
+    "user_list": "ListUsers",
+    "user_enable": "EnableUser",
+    "user_disable": "EnableUser",
+    "user_remove": "DeleteUser",
+    "ADD_USER": "CreateUser",
+    "group_info": "GetGroup",
+    "group_list": "ListGroups",
+    "group_add": "AddUserToGroup",
+    "group_remove": "AddUserToGroup",
+    "group_enable": "EnableGroup",
+    "group_disable": "EnableGroup",
+    "get_service_account": "ListServiceAccounts",
+    "list_service_account": "ListServiceAccounts",
+    "delete_service_account": "RemoveServiceAccount",
+    "SERVICE_ACCOUNT_ADD": "CreateServiceAccount",
+    "SERVICE_ACCOUNT_UPDATE": "UpdateServiceAccount",
+    "bucket_quota_get": "GetBucketQuota",
+    "bucket_quota_set": "SetBucketQuota",
+    "bucket_quota_clear": "SetBucketQuota",
+}
 # How far ahead the end of an access key may be.
 SOONEST, LATEST = timedelta(minutes=15), timedelta(days=365)
 
@@ -77,27 +109,27 @@ class Server:
         )
 
     def policy(self, name: str) -> dict[str, t.Any] | None:
-        text = self._call("read the policy " + name, self._admin.policy_info, name, missing="NoSuchPolicy")
+        text = self._call("read the policy " + name, "policy_info", name, missing="NoSuchPolicy")
         return None if text is None else json.loads(text)
 
     def policies(self) -> dict[str, dict[str, t.Any]]:
         """The documents of all policies by their names, in alphabetical order."""
-        return dict(sorted(json.loads(self._call("list the policies", self._admin.policy_list) or "{}").items()))
+        return dict(sorted(json.loads(self._call("list the policies", "policy_list") or "{}").items()))
 
     def set_policy(self, name: str, document: dict[str, t.Any]) -> None:
-        self._call("write the policy " + name, self._admin.policy_add, name, policy=document)
+        self._call("write the policy " + name, "policy_add", name, policy=document)
 
     def remove_policy(self, name: str) -> None:
-        self._call("remove the policy " + name, self._admin.policy_remove, name)
+        self._call("remove the policy " + name, "policy_remove", name)
 
     def user(self, name: str) -> dict[str, t.Any] | None:
         """A user as ``{"enabled": bool, "policies": [names, sorted]}``."""
-        text = self._call("read the user " + name, self._admin.user_info, name, missing="NoSuchUser")
+        text = self._call("read the user " + name, "user_info", name, missing="NoSuchUser")
         return None if text is None else user_of(json.loads(text))
 
     def users(self) -> dict[str, dict[str, t.Any]]:
         """All users as :meth:`user` has them, by their names in alphabetical order; the root user is none of them."""
-        text = self._call("list the users", self._admin.user_list)
+        text = self._call("list the users", "user_list")
         return {name: user_of(data) for name, data in sorted(json.loads(text or "{}").items())}
 
     def set_user(self, name: str, secret: str, *, enabled: bool) -> None:
@@ -107,64 +139,64 @@ class Server:
         self._send("write the user " + name, "PUT", "ADD_USER", {"accessKey": name}, body)
 
     def enable_user(self, name: str, enabled: bool) -> None:
-        self._call("enable or disable the user " + name, self._admin.user_enable if enabled else self._admin.user_disable, name)
+        self._call("enable or disable the user " + name, "user_enable" if enabled else "user_disable", name)
 
     def remove_user(self, name: str) -> None:
-        self._call("remove the user " + name, self._admin.user_remove, name)
+        self._call("remove the user " + name, "user_remove", name)
 
     def group(self, name: str) -> dict[str, t.Any] | None:
         """A group as ``{"enabled": bool, "members": [names, sorted], "policies": [names, sorted]}``."""
-        text = self._call("read the group " + name, self._admin.group_info, name, missing="NoSuchGroup")
+        text = self._call("read the group " + name, "group_info", name, missing="NoSuchGroup")
         if text is None:
             return None
         data = json.loads(text)
         enabled, policies = data.get("status") == "enabled", (data.get("policy") or "").split(",")
         if not enabled:
             # What it says of a disabled group has no policies; they are attached nevertheless.
-            mapped = json.loads(self._call("read the group " + name, self._admin.get_policy_entities, [], [name], []) or "{}")
+            mapped = json.loads(self._call("read the group " + name, "get_policy_entities", [], [name], []) or "{}")
             policies = [policy for group in mapped.get("groupMappings") or [] for policy in group["policies"]]
         return {"enabled": enabled, "members": sorted(data.get("members") or []), "policies": sorted(filter(None, policies))}
 
     def groups(self) -> list[str]:
         """The names of all groups, in alphabetical order."""
-        return sorted(json.loads(self._call("list the groups", self._admin.group_list) or "null") or [])
+        return sorted(json.loads(self._call("list the groups", "group_list") or "null") or [])
 
     def add_members(self, group: str, members: list[str]) -> None:
         """Add users to a group, which is made where it is not there."""
         doing = f"add the members {', '.join(members)} to the group {group}" if members else f"create the group {group}"
-        self._call(doing, self._admin.group_add, group, members)
+        self._call(doing, "group_add", group, members)
 
     def remove_members(self, group: str, members: list[str]) -> None:
-        self._call(f"remove the members {', '.join(members)} from the group {group}", self._admin.group_remove, group, members)
+        self._call(f"remove the members {', '.join(members)} from the group {group}", "group_remove", group, members)
 
     def enable_group(self, name: str, enabled: bool) -> None:
-        self._call("enable or disable the group " + name, self._admin.group_enable if enabled else self._admin.group_disable, name)
+        self._call("enable or disable the group " + name, "group_enable" if enabled else "group_disable", name)
 
     def remove_group(self, name: str) -> None:
         """Remove a group that has no members."""
         # minio-py leaves the members out, which the server wants to see, though empty.
-        self._call("remove the group " + name, self._admin.group_remove, name, [])
+        self._call("remove the group " + name, "group_remove", name, [])
 
     def set_policies(self, kind: str, name: str, before: list[str], after: list[str], *, enabled: bool = True) -> None:
         """Attach and detach policies of a user or group (``kind``); a user has to be enabled for that."""
         if not enabled:
             # Nothing can be attached to a disabled group, or detached from it, but all that it has can be set.
             if before != after:
-                self._call(f"set the policies of the disabled {kind} {name} to {', '.join(after)}", self._admin.policy_set, ",".join(after), **{kind: name})
+                self._call(f"set the policies of the disabled {kind} {name} to {', '.join(after)}", "policy_set", ",".join(after), **{kind: name})
             return
         attached, detached = sorted({*after} - {*before}), sorted({*before} - {*after})
         # First the new ones: there is no moment in which it has neither.
         if attached:
-            self._call(f"attach the policies {', '.join(attached)} to the {kind} {name}", self._admin.attach_policy, attached, **{kind: name})
+            self._call(f"attach the policies {', '.join(attached)} to the {kind} {name}", "attach_policy", attached, **{kind: name})
         if detached:
-            self._call(f"detach the policies {', '.join(detached)} from the {kind} {name}", self._admin.detach_policy, detached, **{kind: name})
+            self._call(f"detach the policies {', '.join(detached)} from the {kind} {name}", "detach_policy", detached, **{kind: name})
 
     def access_key(self, key: str) -> dict[str, t.Any] | None:
         """A service account as ``{"user", "enabled", "description", "expiration", "policy"}``.
 
         ``policy`` is ``None`` where it has none of its own, ``expiration`` where it never ends.
         """
-        text = self._call("read the access key " + key, self._admin.get_service_account, key, missing="InvalidIAMCredentials")
+        text = self._call("read the access key " + key, "get_service_account", key, missing="InvalidIAMCredentials")
         if text is None:
             return None
         data = json.loads(text)
@@ -179,7 +211,7 @@ class Server:
 
     def access_keys(self, user: str) -> list[str]:
         """The ids of a user's access keys, in alphabetical order; none where there is no such user."""
-        text = self._call(f"list the access keys of the user {user}", self._admin.list_service_account, user)
+        text = self._call(f"list the access keys of the user {user}", "list_service_account", user)
         return sorted(account["accessKey"] for account in json.loads(text or "{}").get("accounts") or [])
 
     def create_access_key(self, key: str, *, user: str, secret: str, description: str, expiration: datetime | None, policy: dict[str, t.Any] | None) -> None:
@@ -223,20 +255,23 @@ class Server:
         self._send("change the access key " + key, "POST", "SERVICE_ACCOUNT_UPDATE", {"accessKey": key}, body)
 
     def remove_access_key(self, key: str) -> None:
-        self._call("remove the access key " + key, self._admin.delete_service_account, key)
+        doing = "remove the access key " + key
+        if self._call(doing, "delete_service_account", key, missing="InvalidIAMCredentials") is None:
+            # Who may not remove it is told that it is not there.
+            raise explain_code("AccessDenied", "", self.connection, doing, "admin:RemoveServiceAccount")
 
     def quota(self, bucket: str) -> int:
         """The most that a bucket may hold, in bytes; 0 where there is no limit."""
-        text = self._call(f"read the quota of the bucket {bucket}", self._admin.bucket_quota_get, bucket)
+        text = self._call(f"read the quota of the bucket {bucket}", "bucket_quota_get", bucket)
         return int(json.loads(text or "{}").get("quota", 0))
 
     def set_quota(self, bucket: str, size: int) -> None:
         """Limit a bucket to ``size`` bytes; 0 takes the limit away."""
         doing = f"set the quota of the bucket {bucket}"
         if size:
-            self._call(doing, self._admin.bucket_quota_set, bucket, size)
+            self._call(doing, "bucket_quota_set", bucket, size)
         else:
-            self._call(doing, self._admin.bucket_quota_clear, bucket)
+            self._call(doing, "bucket_quota_clear", bucket)
 
     def has_secret(self, key: str, secret: str) -> bool | None:
         """Whether this is the secret of a user or access key; ``None`` where the server does not say (it is disabled, or has ended).
@@ -266,16 +301,9 @@ class Server:
             raise explain(error, connection, "check the secret of " + key) from error
         return True
 
-    def _call(self, doing: str, method: t.Callable[..., str], *arguments: t.Any, missing: str = "", **keywords: t.Any) -> str | None:
-        try:
-            return method(*arguments, **keywords)
-        except MinioAdminException as error:
-            code, message = code_of(error)
-            if missing and code.endswith(missing):
-                return None
-            raise explain_code(code, message, self.connection, doing) from error
-        except (HTTPError, ValueError) as error:
-            raise explain(error, self.connection, doing) from error
+    def _call(self, doing: str, operation: str, *arguments: t.Any, missing: str = "", **keywords: t.Any) -> str | None:
+        """Call a method of minio-py's; ``None`` for an error whose code ends with ``missing``."""
+        return self._answer(doing, operation, lambda: getattr(self._admin, operation)(*arguments, **keywords), missing)
 
     def _send(self, doing: str, method: str, command: str, query: dict[str, str], body: dict[str, t.Any]) -> None:
         def request() -> str:
@@ -292,7 +320,18 @@ class Server:
                 response.close()
                 response.release_conn()
 
-        self._call(doing, request)
+        self._answer(doing, command, request)
+
+    def _answer(self, doing: str, operation: str, request: t.Callable[[], str], missing: str = "") -> str | None:
+        try:
+            return request()
+        except MinioAdminException as error:
+            code, message = code_of(error)
+            if missing and code.endswith(missing):
+                return None
+            raise explain_code(code, message, self.connection, doing, f"admin:{RIGHTS[operation]}") from error
+        except (HTTPError, ValueError) as error:
+            raise explain(error, self.connection, doing) from error
 
 
 def secret_differs(module: MinioModule, server: Server, key: str, *, enabled: bool, enabling: bool) -> bool:
@@ -346,12 +385,18 @@ def make_pool(connection: Connection) -> urllib3.PoolManager:
 
 
 def code_of(error: MinioAdminException) -> tuple[str, str]:
-    """Code and message of an error of the admin API; the HTTP status where the answer is not the API's."""
+    """Code and message of an error of the admin API; HTTP's status where the answer is not the API's."""
     try:
         body = json.loads(error._body)
         return str(body["Code"]), str(body.get("Message", ""))
     except (ValueError, KeyError, TypeError):
-        return str(error._code), "no answer of MinIO's admin API; is this a MinIO or Silo server?"
+        # Before a request gets to the admin API, the server answers as S3 does.
+        told = re.search(r"<Code>(InvalidAccessKeyId|RequestTimeTooSkewed|SignatureDoesNotMatch)</Code>", str(error._body))
+        if told:
+            return told[1], ""
+        if "HTTP request to an HTTPS server" in str(error._body):
+            return f"HTTP {error._code}", "the server speaks TLS: give an endpoint_url that starts with https://"
+        return f"HTTP {error._code}", "no answer of MinIO's admin API; is this a MinIO or Silo server?"
 
 
 def explain(error: Exception, connection: Connection, doing: str) -> Fault:

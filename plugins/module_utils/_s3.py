@@ -41,6 +41,45 @@ CONNECTION: dict[str, dict[str, t.Any]] = {
 KEY_IN_ENVIRONMENT = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "session_token": "AWS_SESSION_TOKEN"}
 
 
+# What a policy calls the right to an operation of S3's API, where it is not "s3:" and the operation's name.
+# Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+RIGHTS = {
+    "delete_bucket_cors": "PutBucketCORS",
+    "delete_bucket_encryption": "PutEncryptionConfiguration",
+    "delete_bucket_lifecycle": "PutLifecycleConfiguration",
+    "delete_bucket_replication": "PutReplicationConfiguration",
+    "delete_bucket_tagging": "PutBucketTagging",
+    "delete_objects": "DeleteObjectVersion",
+    "get_bucket_cors": "GetBucketCORS",
+    "get_bucket_encryption": "GetEncryptionConfiguration",
+    "get_bucket_lifecycle_configuration": "GetLifecycleConfiguration",
+    "get_bucket_notification_configuration": "GetBucketNotification",
+    "get_bucket_replication": "GetReplicationConfiguration",
+    "get_object_lock_configuration": "GetBucketObjectLockConfiguration",
+    "head_bucket": "ListBucket",
+    "list_buckets": "ListAllMyBuckets",
+    "list_multipart_uploads": "ListBucketMultipartUploads",
+    "list_object_versions": "ListBucketVersions",
+    "put_bucket_cors": "PutBucketCORS",
+    "put_bucket_encryption": "PutEncryptionConfiguration",
+    "put_bucket_lifecycle_configuration": "PutLifecycleConfiguration",
+    "put_bucket_notification_configuration": "PutBucketNotification",
+    "put_bucket_replication": "PutReplicationConfiguration",
+    "put_object_lock_configuration": "PutBucketObjectLockConfiguration",
+}
+
+# What servers say beside S3's own codes: an answer to HEAD is a status alone, and some have codes of their own.
+SYNONYMS = {
+    "403": "AccessDenied",
+    "AllAccessDisabled": "AccessDenied",
+    "XAdminUserNotFound": "InvalidAccessKeyId",
+    **dict.fromkeys(("IllegalLocationConstraintException", "InvalidLocationConstraint", "InvalidRegion"), "AuthorizationHeaderMalformed"),
+}
+
+
+OF_OBJECTS = {"delete_objects", "abort_multipart_upload"}
+
+
 class Fault(Exception):
     """Something went wrong, in one sentence that says what to do; ``code`` is the server's, where it answered."""
 
@@ -180,9 +219,15 @@ class S3:
         except botocore.exceptions.ClientError as error:
             if code_of(error) in missing:
                 return None
-            raise explain(error, self.connection, doing) from error
+            raise explain(error, self.connection, doing, right(operation, arguments)) from error
         except botocore.exceptions.BotoCoreError as error:
             raise explain(error, self.connection, doing) from error
+
+
+def right(operation: str, arguments: t.Mapping[str, t.Any]) -> str:
+    """What a policy has to allow for an operation: the action and the resource."""
+    action = RIGHTS.get(operation) or "".join(word.capitalize() for word in operation.split("_"))
+    return f"s3:{action} on arn:aws:s3:::{arguments.get('Bucket', '*')}{'/*' if operation in OF_OBJECTS else ''}"
 
 
 def make_client(connection: Connection) -> t.Any:
@@ -215,11 +260,11 @@ def code_of(error: t.Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explain(error: Exception, connection: Connection, doing: str) -> Fault:
+def explain(error: Exception, connection: Connection, doing: str, right: str = "") -> Fault:
     """One sentence for an error of boto3."""
     if isinstance(error, botocore.exceptions.ClientError):
         detail = error.response.get("Error", {})
-        return explain_code(code_of(error), str(detail.get("Message", "")), connection, doing)
+        return explain_code(code_of(error), str(detail.get("Message", "")), connection, doing, right)
     if isinstance(error, botocore.exceptions.SSLError):
         return untrusted(connection, error)
     if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)):
@@ -231,20 +276,21 @@ def explain(error: Exception, connection: Connection, doing: str) -> Fault:
     return Fault(f"could not {doing} at {connection.where}: {error}")
 
 
-def explain_code(code: str, message: str, connection: Connection, doing: str) -> Fault:
-    """One sentence for an error that a server answered."""
+def explain_code(code: str, message: str, connection: Connection, doing: str, right: str = "") -> Fault:
+    """One sentence for an error that a server answered; ``right`` is what a policy has to allow."""
     where, who = connection.where, connection.who
+    # A server does not tell strangers whose a bucket is.
+    stranger = "; if the bucket is somebody else's, take another name" if right.startswith("s3:") and not right.endswith("*") else ""
     known = {
         "InvalidAccessKeyId": f"{where} does not know the {who}, or it is disabled: check access_key",
         "SignatureDoesNotMatch": f"the secret_key is not that of the {who} at {where}",
         "RequestTimeTooSkewed": f"the clocks of this host and of {where} differ by more than 15 minutes: set them right",
         "AuthorizationHeaderMalformed": f"{where} is in another region than {connection.region or 'the default one'}: give its region ({message})",
-        "AccessDenied": f"the {who} may not {doing} at {where}: give it a policy that allows that",
-        "BucketAlreadyExists": f"could not {doing}: the name is taken by somebody else at {where}",
+        "AccessDenied": f"the {who} may not {doing} at {where}: give it a policy that allows {right or 'that'}{stranger}",
+        "BucketAlreadyExists": f"could not {doing}: the name is taken by somebody else at {where}: take another",
         "NoSuchBucket": f"could not {doing}: there is no such bucket at {where}",
     }
-    if code in ("403", "AllAccessDisabled"):
-        code = "AccessDenied"
+    code = SYNONYMS.get(code, code)
     if code in ("NotImplemented", "XNotImplemented", "NotSupported", "MethodNotAllowed", "501"):
         return Fault(f"{where} cannot {doing}: {message or code}", code)
     return Fault(known.get(code, f"could not {doing} at {where}: {code} {message}".rstrip()), code)
@@ -255,7 +301,14 @@ def unreachable(connection: Connection, error: Exception | str) -> Fault:
 
 
 def untrusted(connection: Connection, error: Exception | str) -> Fault:
-    return Fault(f"the certificate of {connection.where} is not trusted ({error}): name its CA's certificate in ca_bundle, and reach it by a name that it has")
+    where, bundle, said = connection.where, connection.ca_bundle, str(error)
+    if bundle and not os.access(bundle, os.R_OK):
+        return Fault(f"ca_bundle is {bundle}: there is no such file on this host, or it may not be read")
+    if bundle and "NO_CERTIFICATE" in said:
+        return Fault(f"ca_bundle is {bundle}: it has no certificate in PEM form")
+    if "WRONG_VERSION" in said or "record layer" in said:
+        return Fault(f"{where} does not speak TLS: give an endpoint_url that starts with http://, or the port of https ({error})")
+    return Fault(f"the certificate of {where} is not trusted ({error}): name its CA's certificate in ca_bundle, and reach it by a name that it has")
 
 
 def no_key() -> Fault:

@@ -111,8 +111,11 @@ def minio(server: Server, directory: Path, *options: str) -> contextlib.Abstract
     return process(server, [str(CACHE / "minio/minio"), "server", "--address", address, *options, *drives], directory / "log", environment)
 
 
+StartServer = Callable[[str], Server]
+
+
 @pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """Start a server when the first test wants it."""
     running: dict[str, Server] = {}
     with contextlib.ExitStack() as stack:
@@ -178,10 +181,10 @@ def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture(params=list(STARTERS))
-def server(request: pytest.FixtureRequest, start_server: Callable[[str], Server]) -> Server:
+def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
     return start_server(request.param)
 
 
 @pytest.fixture(params=["minio", "minio-tls"])
-def minio_server(request: pytest.FixtureRequest, start_server: Callable[[str], Server]) -> Server:
+def minio_server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
     return start_server(request.param)

@@ -42,7 +42,7 @@ def test_a_missing_key_is_told(monkeypatch):
         (answer(403, {"Code": "AccessDenied"}), "the access key root may not read the policy a"),
         (answer(400, {"Code": "XMinioIAMPolicyInUse", "Message": "in use"}), "could not read the policy a at http://store:9000: XMinioIAMPolicyInUse in use"),
         (answer(404, "<html>"), "no answer of MinIO's admin API; is this a MinIO or Silo server?"),
-        (answer(400, "Client sent an HTTP request to an HTTPS server."), "no answer of MinIO's admin API"),
+        (answer(400, "Client sent an HTTP request to an HTTPS server."), "the server speaks TLS: give an endpoint_url that starts with https://"),
         (urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.SSLError("self-signed")), "the certificate of http://store:9000 is not trusted"),
         (urllib3.exceptions.ProtocolError("closed"), "cannot be reached"),
     ],
