@@ -464,8 +464,8 @@ def replication_sent(wish: Rule) -> Rule:
         }
         if rule["existing_objects"]:
             sent["ExistingObjectReplication"] = {"Status": "Enabled"}
-        if rule["replica_modifications"]:
-            sent["SourceSelectionCriteria"] = {"ReplicaModifications": {"Status": "Enabled"}}
+        # Said in either case: MinIO takes silence for yes, and AWS for no.
+        sent["SourceSelectionCriteria"] = {"ReplicaModifications": {"Status": status(rule["replica_modifications"])}}
         for name, item in rule.get("other", {}).items():
             sent[name] = {**sent.get(name, {}), **item} if isinstance(item, dict) else item
         rules.append(sent)

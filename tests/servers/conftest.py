@@ -133,11 +133,12 @@ def start_minio(directory: Path) -> contextlib.AbstractContextManager[Server]:
 
 
 def start_minio_tls(directory: Path) -> contextlib.AbstractContextManager[Server]:
-    """MinIO in another region, with a certificate of a CA that nobody else knows."""
+    """MinIO in another region, with a certificate of a CA that nobody else knows (the server itself does, to replicate to itself)."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.crt")
     certificate = authority.issue_cert("localhost")
-    (directory / "certs").mkdir()
+    (directory / "certs/CAs").mkdir(parents=True)
+    authority.cert_pem.write_to_path(directory / "certs/CAs/ca.crt")
     certificate.private_key_pem.write_to_path(directory / "certs/private.key")
     certificate.cert_chain_pems[0].write_to_path(directory / "certs/public.crt")
     server = Server("minio-tls", f"https://localhost:{free_port()}", region="eu-central-1", ca_bundle=str(directory / "ca.crt"))

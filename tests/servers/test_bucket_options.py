@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.odooops.stack.plugins.module_utils import _s3
 from ansible_collections.odooops.stack.plugins.module_utils._bucket import ASPECTS, Bucket
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Connection
-from ansible_collections.odooops.stack.plugins.modules import s3_bucket
+from ansible_collections.odooops.stack.plugins.modules import minio_remote_target, s3_bucket
 from botocore.exceptions import ClientError
 from conftest import KMS_KEY, QUEUE, Server
 
@@ -57,7 +57,7 @@ def lifecycle(**rule: t.Any) -> list[dict[str, t.Any]]:
 
 
 def replication(**rule: t.Any) -> list[dict[str, t.Any]]:
-    return [{"id": "the-rule", "enabled": True, "priority": 1, "destination": "arn:aws:s3:::replica", **rule}]
+    return [{"id": "the-rule", "enabled": True, "priority": 1, "destination": "TARGET", **rule}]
 
 
 LOG_DELIVERY = {
@@ -70,6 +70,7 @@ OLD = lifecycle(expiration_days=90)
 CORS = [{"allowed_origins": ["https://odoo.example.com"], "allowed_methods": ["GET", "HEAD"], "allowed_headers": ["*"], "max_age_seconds": 600}]
 TOLD = {"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}
 PLAIN = {"algorithm": "none"}
+OTHERS = replication(enabled=False)
 CASES = [
     Case("versioning", "enabled", "suspended", ALL, nothing="suspended"),
     Case("object_lock", True, None, ALL),
@@ -100,9 +101,11 @@ CASES = [
         "notifications", [{"id": "new", "arn": "QUEUE", "events": ["s3:ObjectCreated:*"], "prefix": "a/", "suffix": ".pdf"}], [], (*MINIO, "moto"), nothing=[]
     ),
     Case("logging", {"bucket": "logs", "prefix": "odoo/"}, {}, ("moto",), nothing={}),
-    Case("replication", replication(), [], ("moto",), "replication", VERSIONED, []),
-    Case("replication", replication(delete_markers=True), [], (), "replication delete_markers", VERSIONED, []),
-    Case("replication", replication(existing_objects=True), [], (), "replication existing_objects", VERSIONED, []),
+    Case("replication", replication(), OTHERS, (*MINIO, "moto"), "replication", VERSIONED, []),
+    Case("replication", replication(prefix="a/", tags={"x": "1"}), OTHERS, MINIO, "replication prefix, tags", VERSIONED, []),
+    Case("replication", replication(delete_markers=True), OTHERS, MINIO, "replication delete_markers", VERSIONED, []),
+    Case("replication", replication(existing_objects=True), OTHERS, MINIO, "replication existing_objects", VERSIONED, []),
+    Case("replication", replication(replica_modifications=True), OTHERS, MINIO, "replication replica_modifications", VERSIONED, []),
     Case("policy", policy("BUCKET", "s3:GetObject", "s3:PutObject"), policy("BUCKET", "s3:GetObject"), ALL, nothing={}),
 ]
 
@@ -126,9 +129,19 @@ def as_guide(found: dict[tuple[str, str], str]) -> str:
     return "\n".join([*lines, "", *[f"{number}. `{message}`" for number, message in enumerate(refusals, 1)], ""])
 
 
-def fill(value: t.Any, server: Server, bucket: str) -> t.Any:
+def fill(value: t.Any, server: Server, bucket: str, target: str = "") -> t.Any:
     """The value with the names that only the test knows."""
-    return json.loads(json.dumps(value).replace("BUCKET", bucket).replace("QUEUE", QUEUES[server.name]))
+    return json.loads(json.dumps(value).replace("BUCKET", bucket).replace("QUEUE", QUEUES[server.name]).replace("TARGET", target))
+
+
+def target_of(server: Server, bucket: str) -> str:
+    """What a replication rule of the bucket names to have copies in the bucket ``replica``."""
+    if server.name not in MINIO:
+        return "arn:aws:s3:::replica"
+    key = {"target_access_key": server.access_key, "target_secret_key": server.secret_key}
+    made = server.run(minio_remote_target, bucket=bucket, target_endpoint_url=server.endpoint_url, target_bucket="replica", **key)
+    assert made.get("changed"), made
+    return made["target"]["arn"]
 
 
 def by_hand(server: Server, name: str, option: str, value: t.Any) -> None:
@@ -147,11 +160,12 @@ def test_option(case: Case, server: Server, table: dict[tuple[str, str], str]) -
         # moto knows no other spelling of it.
         with contextlib.suppress(ClientError):
             server.client.put_bucket_policy(Bucket="logs", Policy=json.dumps(LOG_DELIVERY))
-    value, other = fill(case.value, server, name), fill(case.other, server, name)
     arguments = {"name": name, **case.beside}
     if case.option != "object_lock":
         made = server.run(s3_bucket, **arguments)
         assert made.get("changed"), made
+    target = target_of(server, name) if case.option == "replication" else ""
+    value, other = fill(case.value, server, name, target), fill(case.other, server, name, target)
 
     def run(value: t.Any, *, check: bool = False) -> dict[str, t.Any]:
         return server.run(s3_bucket, check=check, **arguments, **{case.option: value})
