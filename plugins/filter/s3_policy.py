@@ -20,7 +20,8 @@ options:
     required: true
   allow:
     description:
-      - V(read) is to get objects and to list them, V(write) to put objects, V(delete) to delete them.
+      - V(read) is to get objects and to list them, V(write) to put objects, V(delete) to delete them. With any of them comes the right to see
+        where the bucket is, and whether it keeps former versions.
       - On a bucket with versioning V(delete) leaves the former versions there; MinIO removes those too on demand, unless O(keep_versions) is set.
     type: list
     elements: str
@@ -125,9 +126,8 @@ def s3_policy(
 
     if "read" in wishes:
         add("Allow", ["s3:ListBucket"], [whole], {"StringLike": {"s3:prefix": [f"{prefix}*"]}} if prefix else None)
-    if {"read", "write"} & set(wishes):
-        add("Allow", ["s3:GetBucketLocation"], [whole])
     if wishes:
+        add("Allow", ["s3:GetBucketLocation", "s3:GetBucketVersioning"], [whole])
         add("Allow", sorted({action for wish in wishes for action in ON_OBJECTS[wish]}), [objects])
     if keep_versions:
         add("Deny", ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"], [f"{whole}/*"])

@@ -83,3 +83,26 @@ class TestRole:
 
 def test_readme_tables_are_up_to_date():
     subprocess.run([ROOT / "tools/docs", "--check"], check=True)
+
+
+LISTS = {
+    "minio_buckets": "s3_bucket",
+    "minio_policies": "minio_policy",
+    "minio_users": "minio_user",
+    "minio_groups": "minio_group",
+    "minio_access_keys": "minio_access_key",
+}
+
+
+@pytest.mark.parametrize(("variable", "module"), LISTS.items())
+def test_what_the_role_minio_declares_takes_every_option_of_its_module(variable, module):
+    text = (ROOT / f"plugins/modules/{module}.py").read_text()
+    documented = yaml.safe_load(re.search(r'^DOCUMENTATION = r"""(.*?)"""', text, re.M | re.S).group(1))["options"]
+    said = options(ROOT / "roles/minio")[variable]["options"]
+    assert said.keys() == documented.keys()
+    for name, option in documented.items():
+        for field in ("type", "elements", "choices", "default"):
+            assert said[name].get(field) == option.get(field), f"{name}: {field}"
+    tasks = yaml.safe_load((ROOT / "roles/minio/tasks/resources.yml").read_text())
+    calls = [task[f"odooops.stack.{module}"] for task in tasks[1]["block"] if f"odooops.stack.{module}" in task]
+    assert set().union(*calls) == documented.keys()

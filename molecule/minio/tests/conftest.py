@@ -42,6 +42,7 @@ class Store:
         self.url = f"{self.scheme}://{self.name}:{self.port}"
         self.root = ("root-of-the-store", secret("root") + "\"$x\\y' #")
         self.odoo = ("ODOOSITE", secret("key"))
+        self.anna = ("anna", secret("anna"))
 
     def s3(self, keys: tuple[str, str], verify: str | bool = ca) -> t.Any:
         return boto3.client(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
@@ -59,6 +60,23 @@ def test_odoo_may_do_nothing_else(store: t.Any) -> None:
         admin.policy_add("odoo", policy={"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}]})
     with store.refused():
         admin.info()
+
+
+def test_a_group_gives_its_members_what_it_has(store: t.Any) -> None:
+    anna = store.s3(store.anna)
+    assert "Contents" not in anna.list_objects_v2(Bucket="other")
+    with store.refused():
+        anna.put_object(Bucket="other", Key="new", Body=b"new")
+    with store.refused():
+        anna.list_objects_v2(Bucket="odoo")
+
+
+def test_a_bucket_is_as_it_is_declared(store: t.Any) -> None:
+    root, admin = store.s3(store.root), store.admin(store.root)
+    assert json.loads(admin.bucket_quota_get("odoo"))["quota"] == 10 * 1024**3
+    assert root.get_bucket_tagging(Bucket="odoo")["TagSet"] == [{"Key": "instance", "Value": "production"}]
+    rules = root.get_bucket_lifecycle_configuration(Bucket="odoo")["Rules"]
+    assert [(rule["ID"], rule["NoncurrentVersionExpiration"]["NoncurrentDays"]) for rule in rules] == [("former-versions", 90)]
 
 
 def test_who_has_no_key_gets_nothing(store: t.Any) -> None:

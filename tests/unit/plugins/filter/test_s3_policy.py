@@ -15,7 +15,7 @@ def test_reading_and_writing_one_prefix():
     policy = s3_policy("odoo", allow=["read", "write"], prefix="a/")
     wanted = [
         {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": WHOLE, "Condition": {"StringLike": {"s3:prefix": "a/*"}}},
-        {"Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": WHOLE},
+        {"Effect": "Allow", "Action": ["s3:GetBucketLocation", "s3:GetBucketVersioning"], "Resource": WHOLE},
         {
             "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
