@@ -311,7 +311,7 @@ class Server:
         def ask() -> str:
             sent = None if body is None else encrypt(json.dumps(body).encode(), self._secret)
             # minio-py has its commands in an enumeration, and looks at nothing but their value.
-            response = self._admin._url_open(method=method, command=types.SimpleNamespace(value=command), query_params={**query}, body=sent)
+            response = self._admin._url_open(method=method, command=t.cast(t.Any, types.SimpleNamespace(value=command)), query_params={**query}, body=sent)
             return response.data.decode()
 
         return json.loads(self._answer(doing, command, ask) or "null")
