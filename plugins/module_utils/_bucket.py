@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import typing as t
 from dataclasses import dataclass
@@ -243,8 +244,8 @@ class Bucket:
             if not found:
                 break
             answer = self.s3.call("delete_objects", doing, Bucket=self.name, Delete={"Objects": found, "Quiet": True})
-            for error in answer.get("Errors", []):
-                raise Fault(f"could not {doing}: {error.get('Key')}: {error.get('Code')} {error.get('Message', '')}".rstrip())
+            if answer.get("Errors"):
+                raise Fault(f"could not {doing}: {why_not_removed(answer['Errors'])}")
         # Some servers (MinIO) only list the uploads of a key that is named; there the bucket goes with its unfinished uploads.
         uploads = self.s3.call("list_multipart_uploads", doing, Bucket=self.name)
         for upload in uploads.get("Uploads", []):
@@ -252,3 +253,16 @@ class Bucket:
 
     def remove(self) -> None:
         self.s3.call("delete_bucket", f"remove the bucket {self.name}", Bucket=self.name)
+
+
+def why_not_removed(errors: list[dict[str, t.Any]]) -> str:
+    """What a server said against the removal of some versions; no two servers have the same code for a lock."""
+    locked = sorted({str(error.get("Key")) for error in errors if re.search(r"\bWORM\b|\block(ed)?\b", error.get("Message", ""))})
+    if locked:
+        shown = ", ".join(locked[:3]) + (f" and {len(locked) - 3} more" if len(locked) > 3 else "")
+        return (
+            f"versions of {shown} are locked: they can be removed when their retention has ended and no legal hold is on them, and not before; "
+            "what was not locked is gone"
+        )
+    first = errors[0]
+    return f"{first.get('Key')}: {first.get('Code')} {first.get('Message', '')}".rstrip()

@@ -359,7 +359,7 @@ options:
   force:
     description:
       - With O(state=absent), whether a bucket that is not empty is removed, with all its objects, their versions and unfinished uploads.
-        There is no way back.
+        There is no way back. Versions that are locked stay, and so does their bucket; what is not locked goes nevertheless.
     type: bool
     default: false
 """
