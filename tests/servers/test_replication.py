@@ -138,20 +138,37 @@ def test_a_rule_decides_what_arrives(here: Server, there: Server, secret: str) -
     assert content(there, "copy", "old/one") is None and content(there, "copy", "old/two") is None
 
 
-def test_a_change_by_hand_is_found_and_repaired(here: Server, there: Server, secret: str) -> None:
-    arguments = {**target(there, secret), "bandwidth_limit": "200MB", "synchronous": False, "proxy_reads": True, "target_addressing_style": "path"}
-    done = here.run(minio_remote_target, **arguments)
-    assert done["changed"]
-    others = {"bandwidth_limit": "0", "synchronous": True, "proxy_reads": False, "target_addressing_style": "auto"}
-    changed = here.run(minio_remote_target, **{**arguments, **others})
-    assert changed["changed"] and changed["target"]["arn"] == done["target"]["arn"]
-    assert {name for name in others if changed["diff"]["before"][name] != changed["diff"]["after"][name]} == others.keys()
-    found = here.run(minio_remote_target, check=True, **arguments)
-    assert found["changed"] and here.run(minio_remote_target, check=True, **arguments)["diff"] == found["diff"], "check mode changed something"
-    assert here.run(minio_remote_target, **arguments)["diff"] == found["diff"]
-    assert not here.run(minio_remote_target, **arguments)["changed"]
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("bandwidth_limit", ("200MB", "0")),
+        ("synchronous", (False, True)),
+        ("proxy_reads", (True, False)),
+        ("target_addressing_style", ("path", "auto")),
+    ],
+)
+def test_a_change_by_hand_is_found_and_repaired(here: Server, there: Server, secret: str, option: str, values: tuple[t.Any, t.Any]) -> None:
+    value, other = values
+    arguments = target(there, secret)
+
+    def run(value: t.Any, *, check: bool = False) -> dict[str, t.Any]:
+        return here.run(minio_remote_target, check=check, **arguments, **{option: value})
+
+    def held() -> t.Any:
+        return here.run(minio_remote_target_info, bucket="original")["targets"][0][option]
+
+    arn = run(value)["target"]["arn"]
+    first = held()
+    # Past what is declared: as another playbook would, or an administrator with another tool.
+    assert run(other)["changed"] and held() != first
+    found = run(value, check=True)
+    assert found["changed"] and {name for name in found["diff"]["after"] if found["diff"]["before"][name] != found["diff"]["after"][name]} == {option}
+    assert run(value, check=True)["diff"] == found["diff"], "check mode changed something"
+    done = run(value)
+    assert done["diff"] == found["diff"] and done["target"]["arn"] == arn and held() == first == done["target"][option]
+    assert not run(value)["changed"]
     # What is not given is left alone.
-    assert not here.run(minio_remote_target, **target(there, secret))["changed"]
+    assert not run(None)["changed"]
 
 
 def test_a_new_secret_is_set_where_it_is_asked_for(here: Server, there: Server, secret: str) -> None:
