@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import secrets
 import socket
 import subprocess
+import tempfile
 import time
 import typing as t
 from collections.abc import Callable, Iterator
@@ -20,11 +22,13 @@ from pathlib import Path
 
 import boto3
 import botocore.exceptions
+import psycopg2
 import pytest
 import trustme
 from ansible_collections.odooops.stack.plugins.module_utils import _bucket
 from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import forget_aws, result_of
 from botocore.config import Config
+from filestore import TABLES, Filestore, postgresql
 
 CACHE = Path(os.environ["ODOOOPS_CACHE"])
 # A key that MinIO encrypts with, and a queue that it tells of events, which nobody reads.
@@ -189,3 +193,38 @@ def server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
 @pytest.fixture(params=["minio", "minio-tls"])
 def minio_server(request: pytest.FixtureRequest, start_server: StartServer) -> Server:
     return start_server(request.param)
+
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    # Not below pytest's own directory: the path of a socket may have 107 characters.
+    with tempfile.TemporaryDirectory(prefix="pg") as directory, postgresql(Path(directory)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def make_filestore(database_server: dict[str, str], tmp_path: Path) -> Callable[..., Filestore]:
+    """A database with a filestore, and a bucket with versioning, on a server."""
+
+    def make(server: Server, versioned: bool = True) -> Filestore:
+        number = next(_NUMBERS)
+        name = f"shop{number}"
+        with contextlib.closing(psycopg2.connect(dbname="postgres", **database_server)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f"CREATE DATABASE {name}")
+        path = tmp_path / "filestore" / name
+        path.mkdir(parents=True)
+        bucket = f"filestore-{number}"
+        server.client.create_bucket(
+            Bucket=bucket, **({} if server.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": server.region}})
+        )
+        if versioned:
+            server.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        found = Filestore(name, database_server, path, server, bucket, tmp_path / "state")
+        found.sql(TABLES)
+        return found
+
+    return make

@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import config
+from . import config, migration_cli
 from .errors import ConfigError, StoreError
 from .store import ObjectStore
 
@@ -29,11 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     probe = commands.add_parser("probe", help="store, look up and read an object with Odoo's key")
     probe.add_argument("--read-only", action="store_true", help="store nothing; only tell whether something would be stored")
+    migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         settings = config.load(options.config, os.environ)
         if settings is None:
             raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
+        if options.command in migration_cli.COMMANDS:
+            return migration_cli.run(options, settings)
         stored = ObjectStore(settings).probe(write=not options.read_only)
     except StoreError as error:
         sys.stderr.write(f"{error}\n")

@@ -29,3 +29,8 @@ class Denied(StoreError):
 
 class Corrupt(StoreError):
     """The bytes are not those whose SHA-1 the name says."""
+
+
+# What S3 servers call them: bytes that did not arrive as they were sent, and troubles that pass.
+CORRUPT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody"}
+PASSING = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError", "ServiceUnavailable"}

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from . import keys
 from .config import Config
-from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
+from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
 
 try:
     import boto3.session
@@ -33,9 +33,7 @@ CHUNK = 1024 * 1024
 ASK_FIRST = 1024 * 1024
 
 _NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
-_CORRUPT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_PASSING = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError", "ServiceUnavailable"}
 
 
 class Head(NamedTuple):
@@ -292,9 +290,9 @@ def _status(error: Any) -> int:
 
 def _classify(error: Any) -> type[StoreError]:
     code, status = _code(error), _status(error)
-    if code in _CORRUPT:
+    if code in CORRUPT:
         return Corrupt
-    if code in _PASSING or status >= 500 or status == 429:
+    if code in PASSING or status >= 500 or status == 429:
         return Unavailable
     # A missing bucket is no missing object. HEAD has no body to say so, but MinIO has a header.
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})

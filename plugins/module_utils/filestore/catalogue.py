@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""What a database of Odoo says about its stored files. It is only read, and by SQL: the ORM hides most rows of it.
+
+Works with any DB-API cursor of PostgreSQL, so with psycopg2's as well as with Odoo's ``env.cr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from . import keys
+
+BATCH = 5000
+PREFIXES = tuple(f"{number:02x}" for number in range(256))
+# The same as keys.is_name, for the server.
+_NAME = r"^([0-9a-f]{2})/\1[0-9a-f]{38}(-[a-z0-9]{1,12})?$"
+
+
+class Cursor(Protocol):
+    """What is needed of a cursor."""
+
+    def execute(self, query: str, params: Any = None) -> object: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+class Catalogue:
+    """The distinct ``store_fname`` of all rows of ``ir_attachment``, of every company, field and user.
+
+    Each call is one or a few short queries: no transaction is kept open while files travel, if the cursor's connection
+    commits by itself.
+    """
+
+    def __init__(self, cursor: Cursor, batch: int = BATCH) -> None:
+        self._cursor = cursor
+        self._batch = batch
+        # Ranges are taken in the order of the column's own collation, the only one that its index serves.
+        ((ordered,),) = self._rows("SELECT 'ab/0' > 'ab/' AND 'ab/ffff' < 'ab/g' AND 'ab/0' < 'ab/a' AND 'ab/g' < 'ac/' FROM (SELECT 1) AS one")
+        self._collate = "" if ordered else ' COLLATE "C"'
+
+    def names(self, prefix: str, after: str = "") -> Iterator[tuple[str, int]]:
+        """The names of contents in one two-digit directory, each with the size in bytes that the rows tell (0: none).
+
+        They come in the order of the database.
+
+        :param after: begin behind this one.
+        """
+        last = after or f"{prefix}/"
+        while True:
+            rows = self._rows(
+                f"SELECT store_fname, max(file_size) FROM ir_attachment WHERE store_fname{self._collate} > %s AND store_fname{self._collate} < %s"  # noqa: S608
+                f" GROUP BY store_fname ORDER BY store_fname{self._collate} LIMIT %s",
+                (last, f"{prefix}/g", self._batch),
+            )
+            for fname, size in rows:
+                if keys.is_name(fname):
+                    yield fname, int(size or 0)
+            if len(rows) < self._batch:
+                return
+            last = rows[-1][0]
+
+    def others(self, limit: int = 1000) -> list[str]:
+        """Names that are no names of contents, which nobody but their addon knows how to read."""
+        query = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL AND store_fname !~ %s LIMIT %s"
+        return [str(fname) for (fname,) in self._rows(query, (_NAME, limit))]
+
+    def referenced(self, names: Iterable[str]) -> set[str]:
+        """Those of the names that a row refers to now."""
+        wanted = list(names)
+        found: set[str] = set()
+        for start in range(0, len(wanted), self._batch):
+            rows = self._rows("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", (wanted[start : start + self._batch],))
+            found.update(fname for (fname,) in rows)
+        return found
+
+    def has_addon(self, name: str = "s3_attachment") -> bool:
+        """Whether that addon is installed in the database."""
+        return bool(self._rows("SELECT 1 FROM ir_module_module WHERE name = %s AND state IN ('installed', 'to upgrade')", (name,)))
+
+    def samples(self, largest: int = 512 * 1024, limit: int = 200) -> list[tuple[int, str]]:
+        """Attachments that anybody may read, as id and name: to see through Odoo's own door what it can read."""
+        return self._rows(
+            "SELECT id, store_fname FROM ir_attachment WHERE public AND type = 'binary' AND store_fname ~ %s AND file_size BETWEEN 1 AND %s"
+            " ORDER BY id DESC LIMIT %s",
+            (_NAME, largest, limit),
+        )
+
+    def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._cursor.execute(query, parameters or None)
+        return self._cursor.fetchall()

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""The database that an Odoo uses, by its own configuration file, for reading only."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from .catalogue import Catalogue
+from .errors import ConfigError
+
+_NAMES = {"db_host": "host", "db_port": "port", "db_user": "user", "db_password": "password", "db_sslmode": "sslmode"}
+
+
+def options_of(odoo_conf: str) -> dict[str, str]:
+    """The section ``[options]`` of odoo.conf, without what it says is not set.
+
+    :raises ConfigError: it cannot be read. The message quotes nothing of the file.
+    """
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        with open(odoo_conf, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise ConfigError(f"{odoo_conf} cannot be read ({type(error).__name__}): give the configuration file that Odoo is started with") from None
+    found = dict(parser.items("options")) if parser.has_section("options") else {}
+    return {name: value.strip() for name, value in found.items() if value.strip() not in ("", "False", "None")}
+
+
+def parameters_of(odoo_conf: str) -> dict[str, str]:
+    """What psycopg2 needs to connect as that Odoo does, except for the database's name."""
+    options = options_of(odoo_conf)
+    return {ours: options[theirs] for theirs, ours in _NAMES.items() if theirs in options}
+
+
+def filestore_of(odoo_conf: str, database: str) -> str:
+    """The directory of the database's files."""
+    data = options_of(odoo_conf).get("data_dir")
+    if not data:
+        raise ConfigError(f"{odoo_conf} does not say data_dir: give the path of the filestore")
+    return os.path.join(data, "filestore", database)
+
+
+class _ShortTransactions:
+    """A cursor each of whose queries is a read only transaction of its own.
+
+    Not by a setting of the session: behind a pooler of connections that would stay when somebody else gets the connection.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+    def execute(self, query: str, params: Any = None) -> None:
+        self._cursor.execute("SET TRANSACTION READ ONLY")
+        self._cursor.execute(query, params)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        self._connection.rollback()
+        return rows
+
+
+@contextlib.contextmanager
+def open_catalogue(database: str, parameters: dict[str, Any]) -> Iterator[Catalogue]:
+    """The catalogue of that database.
+
+    :param parameters: of ``psycopg2.connect``, except for the database's name.
+    :raises ConfigError: it cannot be reached, or is none of Odoo's.
+    """
+    try:
+        import psycopg2  # noqa: PLC0415  # not everything of the engine needs it
+    except ImportError as error:
+        raise ConfigError(f"the Python package psycopg2 is missing in the environment that runs this ({error})") from error
+    try:
+        connection = psycopg2.connect(dbname=database, application_name="odooops-filestore", connect_timeout=10, **parameters)
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"the database {database} cannot be reached: {' '.join(str(error).split())}") from None
+    try:
+        yield Catalogue(_ShortTransactions(connection))
+    except psycopg2.Error as error:
+        raise ConfigError(f"the database {database} did not answer as one of Odoo's does: {' '.join(str(error).split())}") from error
+    finally:
+        connection.close()

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""One run of one phase, from settings as people give them: what the command line and the Ansible module have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from typing import Any, TextIO
+
+from . import proof
+from .config import Config
+from .database import open_catalogue
+from .errors import ConfigError
+from .journal import State
+from .migration import LEVELS, Conditions, Job, Migration
+from .report import Report
+from .transfer import Transfer
+
+PHASES = ("plan", "upload", "verify", "clean", "back", "audit")
+
+
+@dataclasses.dataclass
+class Run:
+    """The settings of a run; see :class:`migration.Job` and :class:`migration.Conditions` for what they mean.
+
+    :param connection: parameters of ``psycopg2.connect``, except for the database's name.
+    :param bandwidth: bytes a second, 0 for no limit.
+    :param state_directory: where all migrations of this host remember what they have done.
+    :param report_directory: None for no report.
+    """
+
+    store: Config
+    database: str
+    filestore: str
+    connection: dict[str, Any]
+    state_directory: str = "/var/lib/odooops-filestore"
+    report_directory: str | None = None
+    shard: str = "1/1"
+    concurrency: int = 16
+    bandwidth: int = 0
+    deadline: float = 0
+    orphans: bool = False
+    level: str = "checksum"
+    dry: bool = False
+    retention_days: float = 14
+    max_age_hours: float = 24
+    app_hosts: tuple[str, ...] = ()
+    unversioned: bool = False
+    verify_tls: bool = True
+    token: str = ""
+    progress: TextIO | None = None
+
+    def state(self) -> State:
+        """What this host remembers of this migration."""
+        identity = {
+            "database": self.database,
+            "filestore": os.path.realpath(self.filestore),
+            "endpoint": self.store.endpoint_url or self.store.region,
+            "bucket": self.store.bucket,
+            "prefix": self.store.prefix,
+        }
+        return State(self.state_directory, identity)
+
+    def transfer(self) -> Transfer:
+        """The way to the bucket."""
+        return Transfer(self.store, verify=self.verify_tls, token=self.token, bandwidth=self.bandwidth)
+
+
+def execute(phase: str, run: Run) -> dict[str, Any]:
+    """Run a phase; the result is the report's, see :meth:`report.Report.finish`.
+
+    :raises StoreError: in one sentence, what is wrong and what to do.
+    """
+    if run.level not in LEVELS:
+        raise ConfigError(f"level is {run.level!r}: it must be one of {', '.join(LEVELS)}")
+    if not 1 <= run.concurrency <= 128:
+        raise ConfigError(f"concurrency is {run.concurrency}: it must be from 1 to 128")
+    if phase != "back" and not os.path.isdir(run.filestore):
+        raise ConfigError(f"{run.filestore} is not a directory: give the filestore of the database {run.database} on this host")
+    transfer = run.transfer()
+    with open_catalogue(run.database, run.connection) as catalogue:
+        about = {"database": run.database, "filestore": run.filestore, "store": run.store.where}
+        report = Report(run.report_directory, phase, about, run.shard, run.progress)
+        job = Job(
+            filestore=run.filestore,
+            catalogue=catalogue,
+            transfer=transfer,
+            state=run.state(),
+            report=report,
+            shard=run.shard,
+            concurrency=run.concurrency,
+            deadline=run.deadline,
+            orphans=run.orphans,
+            level=run.level,
+            dry=run.dry or phase == "plan",
+        )
+        migration = Migration(job)
+        if phase == "clean":
+            max_age = run.max_age_hours * 3600
+            conditions = Conditions(
+                retention=run.retention_days * 86400,
+                max_age=max_age,
+                unversioned=run.unversioned,
+                read_by_hosts=lambda: proof.check(transfer, run.app_hosts, run.database, max_age, time.time()),
+            )
+            return migration.clean(conditions)
+        result: dict[str, Any] = (migration.upload if phase == "plan" else getattr(migration, phase))()
+        return result

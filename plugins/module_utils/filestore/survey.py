@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""Database, disk and bucket side by side, one two-digit directory after the other, so that memory does not grow with the filestore."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from . import keys
+from .catalogue import PREFIXES, Catalogue
+from .errors import ConfigError
+from .transfer import Listed, Transfer
+
+# Up to so many files a directory, sixteen directories are listed at once: fewer requests, and still little memory.
+FEW = 2000
+_AHEAD = 6
+
+
+class Directory(NamedTuple):
+    """One two-digit directory: names with sizes in bytes, as each of the three tells them.
+
+    ``strange`` are local files and ``foreign`` are objects whose names are no names of contents.
+    """
+
+    prefix: str
+    names: dict[str, int]
+    local: dict[str, int]
+    remote: dict[str, Listed]
+    strange: list[str]
+    foreign: list[str]
+
+
+def shard_prefixes(shard: str) -> Sequence[str]:
+    """The directories of a shard such as ``2/4``: the second of four parts of about the same size.
+
+    :raises ConfigError: it is none.
+    """
+    number, _slash, total = shard.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total) <= len(PREFIXES)):
+        raise ConfigError(f"shard is {shard!r}: it must be such as 2/4, the second of four parts, of at most {len(PREFIXES)}")
+    count = len(PREFIXES)
+    return PREFIXES[(int(number) - 1) * count // int(total) : int(number) * count // int(total)]
+
+
+def scan(filestore: str, prefix: str) -> tuple[dict[str, int], list[str]]:
+    """The local files of a directory with their sizes, and what else lies there (except what hides behind a dot)."""
+    found, strange = {}, []
+    try:
+        with os.scandir(os.path.join(filestore, prefix)) as entries:
+            for entry in entries:
+                fname = f"{prefix}/{entry.name}"
+                if keys.is_name(fname) and entry.is_file(follow_symlinks=False):
+                    try:
+                        found[fname] = entry.stat(follow_symlinks=False).st_size
+                    except FileNotFoundError:
+                        continue  # deleted since
+                elif not entry.name.startswith("."):
+                    strange.append(fname)
+    except FileNotFoundError:
+        pass
+    return found, strange
+
+
+class Listing:
+    """The bucket's objects by directory, listed ahead of their use by threads of its own."""
+
+    def __init__(self, transfer: Transfer, prefixes: Sequence[str], grouped: bool) -> None:
+        self._transfer = transfer
+        self._width = 1 if grouped else 2
+        self._groups = list(dict.fromkeys(prefix[: self._width] for prefix in prefixes))
+        self._pool = ThreadPoolExecutor(_AHEAD, "list")
+        self._begun: dict[str, Future[dict[str, dict[str, Listed]]]] = {}
+
+    def of(self, prefix: str) -> dict[str, Listed]:
+        """The objects of a directory; to be asked once for each, in their order."""
+        group = prefix[: self._width]
+        here = self._groups.index(group)
+        for ahead in self._groups[here : here + _AHEAD]:
+            if ahead not in self._begun:
+                self._begun[ahead] = self._pool.submit(self._list, ahead)
+        for former in self._groups[:here]:
+            self._begun.pop(former, None)
+        return self._begun[group].result().pop(prefix, {})
+
+    def _list(self, group: str) -> dict[str, dict[str, Listed]]:
+        found: dict[str, dict[str, Listed]] = {}
+        for fname, entry in self._transfer.list(group):
+            found.setdefault(fname.partition("/")[0], {})[fname] = entry
+        return found
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: Sequence[str]) -> Iterator[Directory]:
+    """What is where, directory by directory.
+
+    The three are not of the same moment: what is missing in one of them has to be looked up again before it is believed.
+    """
+    first = next((prefix for prefix in prefixes if os.path.isdir(os.path.join(filestore, prefix))), None)
+    listing = Listing(transfer, prefixes, grouped=first is None or len(os.listdir(os.path.join(filestore, first))) <= FEW)
+    try:
+        for prefix in prefixes:
+            remote = {}
+            foreign = []
+            for fname, entry in listing.of(prefix).items():
+                if keys.is_name(fname):
+                    remote[fname] = entry
+                else:
+                    foreign.append(fname)
+            local, strange = scan(filestore, prefix)
+            yield Directory(prefix, dict(catalogue.names(prefix)), local, remote, strange, foreign)
+    finally:
+        listing.close()
+
+
+class Crew:
+    """Threads that do the same to many things, a bounded number of which wait. What ``work`` raises ends everything."""
+
+    def __init__(self, size: int, work: Callable[[Any], None]) -> None:
+        self._work = work
+        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._room = threading.BoundedSemaphore(4 * size)
+        self.failure: BaseException | None = None
+        self._threads = [threading.Thread(target=self._run, name=f"crew-{number}", daemon=True) for number in range(size)]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, item: Any) -> None:
+        """Have something done; waits while too much is waiting."""
+        self._room.acquire()
+        if self.failure is not None:
+            self._room.release()
+            raise self.failure
+        self._waiting.put(item)
+
+    def finish(self) -> None:
+        """Wait until all is done.
+
+        :raises BaseException: what went wrong first.
+        """
+        self.stop()
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self) -> None:
+        """Wait until what was begun has ended."""
+        for _thread in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            try:
+                if self.failure is None:
+                    self._work(item)
+            except BaseException as error:  # it is raised again where it is waited for
+                self.failure = self.failure or error
+            finally:
+                self._room.release()

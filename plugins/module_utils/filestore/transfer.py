@@ -1,0 +1,454 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""Many files to and from a bucket, fast.
+
+Where :class:`store.ObjectStore` serves one request of Odoo, this is for whole filestores: requests signed here, one open
+connection a thread, bodies straight from the file. That a content arrived as it is named is proved by the server, which is
+told the SHA-1 before it sees the bytes, or, where a server does not do that, by its ETag or by reading the content back.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import html
+import os
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from . import keys
+from .config import Config
+from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
+from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
+from .wire import CHUNK, TOGETHER, Answer, Connection, Disconnected, Endpoint, Slice, Throttle
+
+MIB = 1024 * 1024
+PART_SIZE = 16 * MIB
+MULTIPART_FROM = 32 * MIB
+_CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.S)
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+class Features(NamedTuple):
+    """What a server can do; see :meth:`Transfer.probe`."""
+
+    checksum: bool = True  # checks the SHA-1 that it is told, and says so
+    unsigned: bool = True  # takes bodies whose SHA-256 is not signed
+    conditional: bool = True  # can be told not to overwrite
+
+
+class Listed(NamedTuple):
+    """An object in a listing; size in bytes."""
+
+    size: int
+    etag: str
+
+
+class Head(NamedTuple):
+    """What the server knows of an object; ``sha1`` only where the server itself has computed it, ``modified`` in seconds since 1970."""
+
+    size: int
+    sha1: str | None
+    etag: str
+    version_id: str
+    modified: float
+
+
+class Transfer:
+    """Contents between files and one bucket. May be shared by threads; not across a fork.
+
+    Every method raises one of Unavailable (also after ``max_attempts``), Denied, NotFound or Corrupt.
+
+    :param verify: whether the server's certificate must be trusted.
+    :param token: belongs to the settings' access key where that is a temporary one.
+    :param bandwidth: bytes a second, of all threads together; 0 is no limit.
+    """
+
+    def __init__(
+        self, config: Config, *, features: Features | None = None, verify: bool = True, token: str = "", bandwidth: int = 0, part_size: int = PART_SIZE
+    ) -> None:
+        self.config = config
+        self.features = features or Features()
+        self.throttle = Throttle(bandwidth)
+        self.part_size = part_size
+        self._endpoint, self._base = _endpoint(config, verify, self.throttle)
+        self._signer = Signer(config.region, _credentials(config, token))
+        self._connections = threading.local()
+
+    # -- one content ----------------------------------------------------------------------------------------------------
+
+    def put(self, fname: str, path: str, replace: bool = False) -> bool:
+        """Store the content of a local file.
+
+        :param replace: there is an object of that name which is not the content.
+        :return: whether it was stored (False: somebody else did so meanwhile).
+        :raises Corrupt: the file is not what its name says. Nothing was stored.
+        :raises FileNotFoundError: and other errors of reading the file.
+        """
+        sha1 = keys.parse(fname).sha1
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= MULTIPART_FROM:
+                self._put_parts(fname, sha1, file, size)
+                return True
+            body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
+            if not size or not self.features.checksum:
+                _check_local(fname, sha1, body)
+            while True:
+                answer = self._put(fname, sha1, body, replace)
+                if answer.status not in (409, 412):
+                    break
+                with contextlib.suppress(NotFound):
+                    head = self.head(fname)
+                    if head.size == size and head.sha1 in (sha1, None):
+                        return False
+                replace = True
+            self._confirm(fname, sha1, body, answer)
+            return True
+
+    def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
+        headers = self._describe(sha1)
+        if self.features.checksum:
+            headers["x-amz-checksum-sha1"] = _base64(sha1)
+        if self.features.conditional and not replace:
+            headers["if-none-match"] = "*"
+        try:
+            return self._call("PUT", fname, headers=headers, body=body, accept=(409, 412))
+        except Corrupt:
+            _check_local(fname, sha1, body)  # if not the file, it was the way
+            raise Unavailable(f"{fname} was damaged on the way to {self.config.where}") from None
+
+    def _confirm(self, fname: str, sha1: str, body: bytes | Slice, answer: Answer) -> None:
+        """Be sure that the server has the content, whatever it is able to say about it."""
+        if answer.headers.get("x-amz-checksum-sha1") == _base64(sha1):
+            return
+        if answer.headers.get("etag", "").strip('"') == digest(body, "md5") and digest(body, "sha1") == sha1:
+            return
+        self.get(fname, lambda _chunk: None, lambda: None)
+
+    def get(self, fname: str, sink: Callable[[bytes], object], restart: Callable[[], object]) -> int:
+        """Hand the content on in pieces, and check it against its name at the end; returns its size.
+
+        :param restart: forget what came so far, it comes again from the beginning.
+        :raises Corrupt: what came is not the content.
+        """
+        sha1 = keys.parse(fname).sha1
+        for attempt in self._attempts():
+            restart()
+            seen = hashlib.sha1(usedforsecurity=False)
+            size = 0
+
+            def take(chunk: bytes, seen: Any = seen) -> None:
+                nonlocal size
+                seen.update(chunk)
+                size += len(chunk)
+                try:
+                    sink(chunk)
+                except OSError as error:  # of the local disk, which no other attempt mends
+                    raise _LocalFailure from error
+
+            try:
+                self._once("GET", fname, sink=take)
+            except _LocalFailure as failure:
+                raise failure.__cause__ or failure from None
+            except Unavailable as error:
+                attempt(error)
+                continue
+            if seen.hexdigest() != sha1:
+                raise Corrupt(f"what {self.config.where} holds as {fname} has the SHA-1 {seen.hexdigest()}")
+            return size
+        raise AssertionError
+
+    def head(self, fname: str) -> Head:
+        """What the server knows of the content, without reading it."""
+        answer = self._call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
+        checksum = answer.headers.get("x-amz-checksum-sha1", "")
+        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'.
+        sha1 = base64.b64decode(checksum).hex() if self.features.checksum and checksum and "-" not in checksum else None
+        modified = answer.headers.get("last-modified", "")
+        return Head(
+            int(answer.headers.get("content-length", -1)),
+            sha1,
+            answer.headers.get("etag", "").strip('"'),
+            answer.headers.get("x-amz-version-id", ""),
+            parsedate_to_datetime(modified).timestamp() if modified else time.time(),
+        )
+
+    # -- in parts -------------------------------------------------------------------------------------------------------
+
+    def _put_parts(self, fname: str, sha1: str, file: BinaryIO, size: int) -> None:
+        """Store a large content in parts that travel side by side, each straight from the file.
+
+        The parts' checksums do not make the one in the name, so the whole is hashed here as the parts are, and the object
+        comes into being only if the file is what its name says.
+        """
+        algorithm = {"x-amz-checksum-algorithm": "SHA1"} if self.features.checksum else {}
+        created = self._call("POST", fname, query="uploads=", headers={**self._describe(sha1), **algorithm})
+        upload = quote(_element(created.body, b"UploadId"), safe="-_.~")
+        try:
+            whole = hashlib.sha1(usedforsecurity=False)
+            sent = []
+            with ThreadPoolExecutor(2, "part") as pool:
+                for number, offset in enumerate(range(0, size, self.part_size), 1):
+                    piece = Slice(file, offset, min(self.part_size, size - offset))
+                    mine = hashlib.sha1(usedforsecurity=False)
+                    md5 = hashlib.md5(usedforsecurity=False)
+                    for chunk in _chunks(piece):
+                        whole.update(chunk)
+                        if self.features.checksum:
+                            mine.update(chunk)
+                        else:
+                            md5.update(chunk)
+                    checks = {"sha1": mine.hexdigest(), "md5": ""} if self.features.checksum else {"sha1": "", "md5": md5.hexdigest()}
+                    sent.append(pool.submit(self._put_part, fname, upload, number, piece, **checks))
+            if whole.hexdigest() != sha1:
+                raise Corrupt(f"the local file {fname} has the SHA-1 {whole.hexdigest()}")
+            parts = "".join(f"<Part><PartNumber>{number}</PartNumber>{part.result()}</Part>" for number, part in enumerate(sent, 1))
+            document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{parts}</CompleteMultipartUpload>'
+            # The answer may be an error although its status is 200: the server begins it before it knows.
+            done = self._call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
+            if b"<Error>" in done.body:
+                raise self._error(done, "POST", fname)
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                self._call("DELETE", fname, query=f"uploadId={upload}")
+            raise
+
+    def _put_part(self, fname: str, upload: str, number: int, piece: Slice, *, sha1: str, md5: str) -> str:
+        headers = {"x-amz-checksum-sha1": _base64(sha1)} if sha1 else {}
+        answer = self._call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
+        etag = answer.headers.get("etag", "")
+        if (sha1 and answer.headers.get("x-amz-checksum-sha1") != _base64(sha1)) or (md5 and etag.strip('"') != md5):
+            raise Unavailable(f"{self.config.where} does not confirm that part {number} of {fname} arrived as it was sent")
+        return f"<ETag>{html.escape(etag)}</ETag>" + (f"<ChecksumSHA1>{_base64(sha1)}</ChecksumSHA1>" if sha1 else "")
+
+    # -- the bucket -----------------------------------------------------------------------------------------------------
+
+    def list(self, start: str) -> Iterator[tuple[str, Listed]]:
+        """The objects whose names (without the settings' prefix) begin so, in the order of the server."""
+        token = ""
+        while True:
+            query = [f"continuation-token={quote(token, safe='-_.~')}"] if token else []
+            query += ["list-type=2", f"prefix={quote(self.config.prefix + start, safe='-_.~')}"]
+            body = self._call("GET", None, query="&".join(query)).body
+            for match in _CONTENTS.finditer(body):
+                content = match[1]
+                name = _element(content, b"Key")[len(self.config.prefix) :]
+                yield name, Listed(int(_element(content, b"Size")), _element(content, b"ETag").strip('"'))
+            if _element(body, b"IsTruncated") != "true":
+                return
+            token = _element(body, b"NextContinuationToken")
+
+    def versioned(self) -> bool:
+        """Whether the bucket keeps former versions, so that a mistake can be undone."""
+        return _element(self._call("GET", None, query="versioning=").body, b"Status") == "Enabled"
+
+    def put_note(self, name: str, content: bytes) -> None:
+        """Store a small object that is no content; ``name`` begins with a dot."""
+        self._call("PUT", name, headers={"content-type": "application/json"}, body=content)
+
+    def get_note(self, name: str) -> bytes:
+        """Read one."""
+        return self._call("GET", name).body
+
+    def probe(self) -> Features:
+        """Find out what the server can do, with one small object ``<prefix>.probe/transfer``, and use that from now on."""
+        name, content = ".probe/transfer", b"which checks does this server make?\n"
+        right, wrong = hashlib.sha1(content, usedforsecurity=False).hexdigest(), hashlib.sha1(b"", usedforsecurity=False).hexdigest()
+        self.features = Features(checksum=False, unsigned=True, conditional=False)
+        try:
+            self._call("PUT", name, body=content)
+        except (Denied, Corrupt):
+            self.features = self.features._replace(unsigned=False)
+            self._call("PUT", name, body=content)
+        with contextlib.suppress(Denied, Corrupt):
+            answer = self._call("PUT", name, headers={"x-amz-checksum-sha1": _base64(right)}, body=content)
+            if answer.headers.get("x-amz-checksum-sha1") == _base64(right):
+                # Some repeat what they are told without a look at the body.
+                try:
+                    self._call("PUT", name, headers={"x-amz-checksum-sha1": _base64(wrong)}, body=content)
+                except (Denied, Corrupt):
+                    self.features = self.features._replace(checksum=True)
+        with contextlib.suppress(Denied, Corrupt):
+            answer = self._call("PUT", name, headers={"if-none-match": "*"}, body=content, accept=(409, 412))
+            self.features = self.features._replace(conditional=answer.status in (409, 412))
+        return self.features
+
+    # -- requests -------------------------------------------------------------------------------------------------------
+
+    def _describe(self, sha1: str) -> dict[str, str]:
+        instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
+        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance}
+
+    def _call(self, method: str, name: str | None, **arguments: Any) -> Answer:
+        for attempt in self._attempts():
+            try:
+                return self._once(method, name, **arguments)
+            except Unavailable as error:
+                attempt(error)
+        raise AssertionError
+
+    def _attempts(self) -> Iterator[Callable[[Unavailable], None]]:
+        """For each attempt what to do with its failure: wait, ever longer and never all at once, or give up."""
+        for number in range(1, self.config.max_attempts + 1):
+
+            def failed(error: Unavailable, number: int = number) -> None:
+                if number == self.config.max_attempts:
+                    raise error
+                time.sleep(min(20.0, 0.2 * 2**number) * random.uniform(0.5, 1.5))  # noqa: S311
+
+            yield failed
+
+    def _once(
+        self,
+        method: str,
+        name: str | None,
+        *,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        body: bytes | Slice = b"",
+        accept: tuple[int, ...] = (),
+        sink: Callable[[bytes], object] | None = None,
+    ) -> Answer:
+        path = self._base + quote(self.config.prefix + name, safe="/-_.~") if name is not None else self._base or "/"
+        payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned else digest(body, "sha256")
+        signed = self._signer.sign(method, path, query, {"host": self._endpoint.authority, **(headers or {})}, payload)
+        connection: Connection | None = getattr(self._connections, "connection", None)
+        if connection is None:
+            connection = self._connections.connection = Connection(self._endpoint)
+        try:
+            answer = connection.request(method, f"{path}?{query}" if query else path, signed, body, sink)
+        except Disconnected as error:
+            raise Unavailable(f"could not {method} {name or 'the listing'} in {self.config.where}: {error}") from error
+        if answer.status < 300 or answer.status in accept:
+            return answer
+        raise self._error(answer, method, name)
+
+    def _error(self, answer: Answer, method: str, name: str | None) -> StoreError:
+        code = _element(answer.body, b"Code") or answer.headers.get("x-minio-error-code", "") or str(answer.status)
+        message = " ".join(_element(answer.body, b"Message").split())
+        text = f"could not {method} {name or 'the listing'} in {self.config.where}: {code} ({answer.status}){': ' + message if message else ''}"
+        if code in CORRUPT:
+            return Corrupt(text)
+        if code in PASSING or answer.status >= 500 or answer.status in (200, 429):
+            return Unavailable(text)
+        if answer.status == 404 and code != "NoSuchBucket":
+            return NotFound(text)
+        return Denied(text)
+
+
+class _LocalFailure(Exception):
+    """Carries an error of the local disk past what handles errors of the network."""
+
+
+def digest(body: bytes | Slice, algorithm: str) -> str:
+    """The digest in hexadecimal, in constant memory."""
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    for chunk in [body] if isinstance(body, bytes) else _chunks(body):
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def file_digests(path: str, part_size: int = 0) -> tuple[str, str]:
+    """The SHA-1 of a file and the ETag that an ordinary server gives it, read once.
+
+    :param part_size: of an object that came in parts; 0 for one that did not.
+    """
+    sha1, md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+    parts = []
+    with open(path, "rb", buffering=0) as file:
+        left = part_size
+        while chunk := file.read(min(CHUNK * 4, left) if part_size else CHUNK * 4):
+            sha1.update(chunk)
+            md5.update(chunk)
+            left -= len(chunk)
+            if part_size and not left:
+                parts.append(md5.digest())
+                md5, left = hashlib.md5(usedforsecurity=False), part_size
+    if not part_size:
+        return sha1.hexdigest(), md5.hexdigest()
+    if left < part_size:
+        parts.append(md5.digest())
+    return sha1.hexdigest(), f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def is_md5(etag: str) -> bool:
+    """Whether an ETag looks like the MD5 of a content; of encrypted ones it looks so, and is not."""
+    return _MD5.fullmatch(etag) is not None
+
+
+def _check_local(fname: str, sha1: str, body: bytes | Slice) -> None:
+    found = digest(body, "sha1")
+    if found != sha1:
+        raise Corrupt(f"the local file {fname} has the SHA-1 {found}")
+
+
+def _chunks(piece: Slice) -> Iterator[bytes]:
+    offset, end = piece.offset, piece.offset + piece.length
+    while offset < end:
+        chunk = os.pread(piece.file.fileno(), min(CHUNK * 4, end - offset), offset)
+        if not chunk:
+            return
+        offset += len(chunk)
+        yield chunk
+
+
+def _base64(hexadecimal: str) -> str:
+    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
+
+
+def _element(document: bytes, name: bytes) -> str:
+    """The text of the first element of that name; '' where there is none."""
+    start = document.find(b"<" + name + b">")
+    if start < 0:
+        return ""
+    start += len(name) + 2
+    return html.unescape(document[start : document.find(b"</" + name + b">", start)].decode(errors="replace"))
+
+
+def _endpoint(config: Config, verify: bool, throttle: Throttle) -> tuple[Endpoint, str]:
+    """Where requests go, and with what their paths begin."""
+    url = config.endpoint_url
+    if not url:
+        url = f"https://s3.{config.region}.amazonaws.com" + (".cn" if config.region.startswith("cn-") else "")
+    parts = urlsplit(url)
+    tls = None
+    if parts.scheme == "https":
+        tls = ssl.create_default_context(cafile=config.ca_bundle or None)
+        if not verify:
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    # A certificate for *.host has no name for a bucket with a dot.
+    virtual = config.addressing_style == "virtual" or (not config.addressing_style and not config.endpoint_url and "." not in config.bucket)
+    host = f"{config.bucket}.{parts.hostname}" if virtual else str(parts.hostname)
+    port = parts.port or (443 if tls else 80)
+    return Endpoint(host, port, tls, config.connect_timeout, config.read_timeout, throttle), "/" if virtual else f"/{config.bucket}/"
+
+
+def _credentials(config: Config, token: str) -> Callable[[], Credentials]:
+    if config.access_key:
+        fixed = Credentials(config.access_key, config.secret_key, token)
+        return lambda: fixed
+    try:
+        import botocore.session  # noqa: PLC0415  # slow to load, and most have a key
+    except ImportError as error:
+        raise ConfigError(f"access_key is not set, and boto3, which would ask the host for its role, is missing ({error})") from error
+    found = botocore.session.Session().get_credentials()
+    if found is None:
+        raise ConfigError("access_key is not set, and this host has no role or profile of its own that gives one")
+
+    def current() -> Credentials:
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
+
+    return current

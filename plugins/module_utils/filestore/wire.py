@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""HTTP/1.1 over a connection that is kept open, for requests whose bodies are files.
+
+A general client spends most of its time on what these requests do not need: a small file costs it several times the
+processor time of this one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+CHUNK = 256 * 1024
+# A body up to this size goes out together with the headers; a larger one by sendfile, where there is no TLS.
+TOGETHER = 128 * 1024
+_HEADERS_LIMIT = 64 * 1024
+
+
+class Disconnected(Exception):
+    """The server did not answer completely; the same request may succeed on another connection."""
+
+
+class Answer(NamedTuple):
+    """What a server answered; the names of the headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Slice(NamedTuple):
+    """A part of a file, to be sent."""
+
+    file: BinaryIO
+    offset: int
+    length: int
+
+
+class Throttle:
+    """Lets all threads together send or receive so many bytes a second; 0 is no limit."""
+
+    def __init__(self, bytes_per_second: int) -> None:
+        self.limit = bytes_per_second
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, count: int) -> None:
+        """Wait until that many bytes may go."""
+        if not self.limit:
+            return
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._free_at)
+            self._free_at = start + count / self.limit
+        if start > now:
+            time.sleep(start - now)
+
+
+class Endpoint(NamedTuple):
+    """Where connections lead, and how they are made. ``tls`` is None for plain HTTP. Timeouts in seconds."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    connect_timeout: float
+    read_timeout: float
+    throttle: Throttle
+
+    @property
+    def authority(self) -> str:
+        """The header ``Host``: with the port only where it is not the usual one, as servers sign it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+def connect(endpoint: Endpoint) -> socket.socket:
+    """A new connection, through the proxy of the environment where it names one for HTTPS.
+
+    :raises OSError: also for a certificate that is not trusted.
+    """
+    proxy = urllib.request.getproxies().get("https", "") if endpoint.tls else ""
+    if proxy and not urllib.request.proxy_bypass(endpoint.authority):
+        through = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            through.hostname or "", through.port or 3128, timeout=endpoint.connect_timeout, context=endpoint.tls
+        )
+        connection.set_tunnel(endpoint.host, endpoint.port)
+        connection.connect()
+        found: socket.socket = connection.sock
+    else:
+        found = socket.create_connection((endpoint.host, endpoint.port), endpoint.connect_timeout)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if endpoint.tls:
+            found = endpoint.tls.wrap_socket(found, server_hostname=endpoint.host)
+    found.settimeout(endpoint.read_timeout)
+    return found
+
+
+class Connection:
+    """One connection, for one thread; made when first used and again after each failure."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._socket: socket.socket | None = None
+        self._left = b""
+
+    def close(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+        self._socket, self._left = None, b""
+
+    def request(self, method: str, target: str, headers: dict[str, str], body: bytes | Slice = b"", sink: Callable[[bytes], object] | None = None) -> Answer:
+        """Send a request and read the answer; the body of a successful one goes to ``sink`` where that is given.
+
+        :raises Disconnected: there was no complete answer.
+        """
+        length = body.length if isinstance(body, Slice) else len(body)
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        if body or method in ("PUT", "POST"):
+            lines.append(f"content-length: {length}")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        kept = self._socket is not None
+        try:
+            try:
+                return self._exchange(method, head, body, sink)
+            except _NoAnswer:
+                if not kept:
+                    raise
+                # The server had closed the connection since the request before. Ours are all safe to repeat.
+                self.close()
+                return self._exchange(method, head, body, sink)
+        except (OSError, _NoAnswer, ValueError) as error:
+            self.close()
+            raise Disconnected(_reason(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Callable[[bytes], object] | None) -> Answer:
+        if self._socket is None:
+            self._socket, self._left = connect(self._endpoint), b""
+        try:
+            self._send(self._socket, head, body)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # A server that refuses does so before it has the whole body: what it says is worth more than the broken pipe.
+            try:
+                answer = self._receive(method, None)
+            except (OSError, _NoAnswer):
+                raise _NoAnswer(_reason(error)) from error
+            self.close()
+            return answer
+        return self._receive(method, sink)
+
+    def _send(self, link: socket.socket, head: bytes, body: bytes | Slice) -> None:
+        throttle = self._endpoint.throttle
+        if not isinstance(body, Slice):
+            throttle.wait(len(head) + len(body))
+            link.sendall(head + body)
+            return
+        link.sendall(head)
+        whole = not throttle.limit and self._endpoint.tls is None
+        offset, end = body.offset, body.offset + body.length
+        while offset < end:
+            count = end - offset if whole else min(CHUNK, end - offset)
+            throttle.wait(count)
+            if self._endpoint.tls is None:
+                # Unlike read, this leaves alone the position that other threads share with us.
+                sent = _sendfile(link, body.file.fileno(), offset, count)
+            else:
+                chunk = os.pread(body.file.fileno(), count, offset)
+                link.sendall(chunk)
+                sent = len(chunk)
+            if not sent:
+                raise ValueError("the file has become shorter while it was sent")
+            offset += sent
+
+    def _receive(self, method: str, sink: Callable[[bytes], object] | None) -> Answer:
+        link = self._socket
+        assert link is not None
+        data = self._left
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end >= 0:
+                lines = data[:end].decode("iso-8859-1").split("\r\n")
+                data = data[end + 4 :]
+                status = int(lines[0].split(" ", 2)[1])
+                if status >= 200:
+                    break
+                continue  # 100 Continue
+            if len(data) > _HEADERS_LIMIT:
+                raise ValueError("the answer's headers have no end")
+            chunk = link.recv(65536)
+            if not chunk:
+                raise _NoAnswer("the server closed the connection") if not data else ConnectionError("the answer was cut short")
+            data += chunk
+        headers = {}
+        for line in lines[1:]:
+            name, _colon, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        kept: list[bytes] = []
+        take = sink if sink is not None and status < 300 else kept.append
+        self._left = data
+        if method == "HEAD" or status in (204, 304):
+            pass
+        elif "chunked" in headers.get("transfer-encoding", "").lower():
+            self._read_chunked(link, take)
+        elif "content-length" in headers:
+            self._read_exactly(link, int(headers["content-length"]), take)
+        else:
+            raise ValueError("the answer does not say how long it is")
+        if headers.get("connection", "").lower() == "close":
+            self.close()
+        return Answer(status, headers, b"".join(kept))
+
+    def _read_exactly(self, link: socket.socket, count: int, take: Callable[[bytes], object]) -> None:
+        while count:
+            if not self._left:
+                self._endpoint.throttle.wait(min(count, CHUNK))
+                self._left = link.recv(min(max(count, 4096), CHUNK))
+                if not self._left:
+                    raise ConnectionError("the answer was cut short")
+            piece, self._left = self._left[:count], self._left[count:]
+            count -= len(piece)
+            take(piece)
+
+    def _read_chunked(self, link: socket.socket, take: Callable[[bytes], object]) -> None:
+        while True:
+            size = int(self._read_line(link).split(b";")[0], 16)
+            if not size:
+                while self._read_line(link):
+                    pass
+                return
+            self._read_exactly(link, size, take)
+            self._read_line(link)
+
+    def _read_line(self, link: socket.socket) -> bytes:
+        while b"\r\n" not in self._left:
+            chunk = link.recv(65536)
+            if not chunk or len(self._left) > _HEADERS_LIMIT:
+                raise ConnectionError("the answer was cut short")
+            self._left += chunk
+        line, self._left = self._left.split(b"\r\n", 1)
+        return line
+
+
+class _NoAnswer(Exception):
+    """Not one byte of an answer came."""
+
+
+def _sendfile(link: socket.socket, file: int, offset: int, count: int) -> int:
+    """Send from a file on a socket that has a timeout."""
+
+    while True:
+        try:
+            return os.sendfile(link.fileno(), file, offset, count)
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(link, select.POLLOUT)
+            timeout = link.gettimeout()
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                raise TimeoutError("timed out") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Without addresses and URLs: what kind of failure it was."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
