@@ -68,7 +68,7 @@ def prove(
     )
 
 
-def check(transfer: Transfer, hosts: Sequence[str], database: str, max_age: float, now: float) -> None:
+def check(transfer: Transfer, hosts: Sequence[str], database: str, max_age: float, clock: Callable[[], float] = time.time) -> None:
     """See whether each of the hosts has shown it, at most ``max_age`` seconds ago.
 
     :raises Refused: one has not, or none is named.
@@ -79,7 +79,7 @@ def check(transfer: Transfer, hosts: Sequence[str], database: str, max_age: floa
     for host in hosts:
         try:
             proof = json.loads(transfer.get_note(_note(host)))
-            sound = proof["database"] == database and proof["host"] == host and now - max_age <= float(proof["at"])
+            sound = proof["database"] == database and proof["host"] == host and clock() - max_age <= float(proof["at"])
         except (NotFound, ValueError, KeyError, TypeError):
             sound = False
         if not sound:

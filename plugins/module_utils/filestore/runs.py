@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from typing import Any, TextIO
 
 from . import proof
@@ -17,10 +16,14 @@ from .database import open_catalogue
 from .errors import ConfigError
 from .journal import State
 from .migration import LEVELS, Conditions, Job, Migration
-from .report import Report
+from .report import PROBLEMS, Report
 from .transfer import Transfer
 
+# PROBLEMS: the counts that somebody has to look into.
+__all__ = ["PHASES", "PROBLEMS", "Run", "execute"]
+
 PHASES = ("plan", "upload", "verify", "clean", "back", "audit")
+_ATTEMPTS = 5
 
 
 @dataclasses.dataclass
@@ -67,7 +70,9 @@ class Run:
 
     def transfer(self) -> Transfer:
         """The way to the bucket."""
-        return Transfer(self.store, verify=self.verify_tls, token=self.token, bandwidth=self.bandwidth)
+        # A server that is restarted meanwhile is waited for longer than a user of Odoo would wait.
+        store = dataclasses.replace(self.store, max_attempts=max(self.store.max_attempts, _ATTEMPTS))
+        return Transfer(store, verify=self.verify_tls, token=self.token, bandwidth=self.bandwidth)
 
 
 def execute(phase: str, run: Run) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def execute(phase: str, run: Run) -> dict[str, Any]:
                 retention=run.retention_days * 86400,
                 max_age=max_age,
                 unversioned=run.unversioned,
-                read_by_hosts=lambda: proof.check(transfer, run.app_hosts, run.database, max_age, time.time()),
+                read_by_hosts=lambda: proof.check(transfer, run.app_hosts, run.database, max_age),
             )
             return migration.clean(conditions)
         result: dict[str, Any] = (migration.upload if phase == "plan" else getattr(migration, phase))()

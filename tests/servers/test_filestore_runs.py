@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module, on a real MinIO and PostgreSQL; and runs that are killed, and servers that come and go."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import database, keys
+from ansible_collections.odooops.stack.plugins.modules import filestore as module
+from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
+from conftest import Server, free_port, minio
+from filestore import Filestore
+
+ENGINE = pathlib.Path(module.__file__).resolve().parents[1] / "module_utils"
+KILLS = int(os.environ.get("ODOOOPS_KILLS", "10"))
+
+
+@pytest.fixture
+def store(start_server: Callable[[str], Server], make_filestore: Callable[..., Filestore], monkeypatch: pytest.MonkeyPatch) -> Filestore:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    return make_filestore(start_server("minio"))
+
+
+def odoo_conf(store: Filestore) -> pathlib.Path:
+    """What Odoo and the addon's role would have written."""
+    folder = store.path.parent.parent
+    (folder / "odoo.conf").write_text(f"[options]\ndb_host = {store.connection['host']}\ndb_user = odoo\ndb_password = False\ndata_dir = {folder}\n")
+    config = store.config
+    settings = {name: getattr(config, name) for name in ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "ca_bundle")}
+    (folder / "s3_attachment.conf").write_text("[s3_attachment]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items() if value))
+    return folder / "odoo.conf"
+
+
+def ansible(store: Filestore, state: str, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    result = result_of(
+        module,
+        {"state": state, "database": store.database, "config_file": str(odoo_conf(store)), "state_directory": str(store.state), **options},
+        check=check,
+    )
+    assert store.config.secret_key not in json.dumps(result)
+    return result
+
+
+class Odoo(http.server.ThreadingHTTPServer):
+    """Serves /web/content/<id> as an Odoo would: with the addon from the bucket, without it from the disk or not at all."""
+
+    def __init__(self, store: Filestore, addon: bool) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_arguments: t.Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                ((fname,),) = store.sql("SELECT store_fname FROM ir_attachment WHERE id = %s", int(self.path.rsplit("/", 1)[1]))
+                path = store.path / fname
+                body = path.read_bytes() if path.exists() else store.objects()[fname] if addon else b""
+                self.send_response(200 if body else 404)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+def test_module_through_all_states(store: Filestore) -> None:
+    store.add_many(20)
+    store.add(b"for everybody", public=True)
+    rows, before = store.rows(), store.files()
+
+    foreseen = ansible(store, "uploaded", check=True)
+    assert foreseen["changed"] and foreseen["counts"]["to_upload"] == {"files": 21, "bytes": sum(map(len, before.values()))}
+    assert "report" not in foreseen and not store.state.exists() and not store.objects()
+    done = ansible(store, "uploaded")
+    assert done["changed"] and done["diff"]["after"] == foreseen["diff"]["after"]
+    assert done["complete"] and done["problems"] == 0 and done["files_per_second"] > 0
+    assert pathlib.Path(done["report"]).exists() and not oct(store.state.stat().st_mode).endswith("7")
+    assert not ansible(store, "uploaded")["changed"]
+    assert not ansible(store, "verified")["changed"]
+
+    store.sql("UPDATE ir_module_module SET state = 'installed' WHERE name = 's3_attachment'")
+    plain, with_addon = Odoo(store, addon=False), Odoo(store, addon=True)
+    try:
+        refused = ansible(store, "proved", host="app1", odoo_url=plain.url)
+        assert refused["failed"] and "does not read from the bucket" in refused["msg"]
+        assert store.files() == before
+        assert "app1 has not shown" in ansible(store, "cleaned", app_hosts=["app1"], retention_days=0)["msg"]
+        assert ansible(store, "proved", check=True, host="app1", odoo_url=with_addon.url)["changed"]
+        assert ansible(store, "proved", host="app1", odoo_url=with_addon.url)["changed"]
+        assert not ansible(store, "proved", host="app1", odoo_url=with_addon.url)["changed"]
+    finally:
+        plain.shutdown()
+        with_addon.shutdown()
+    assert store.files() == before
+    assert "14 days" in ansible(store, "cleaned", app_hosts=["app1"])["msg"]
+    assert ansible(store, "cleaned", check=True, app_hosts=["app1"], retention_days=0)["counts"]["to_clean"]["files"] == 21
+    assert store.files() == before
+    assert ansible(store, "cleaned", app_hosts=["app1"], retention_days=0)["changed"]
+    assert store.files() == {}
+    assert not ansible(store, "cleaned", app_hosts=["app1"], retention_days=0)["changed"]
+    assert ansible(store, "audited")["counts"]["verified"]["files"] == 21
+    assert ansible(store, "local")["changed"]
+    assert not ansible(store, "local")["changed"]
+    assert store.files() == before and store.rows() == rows
+
+
+def test_module_says_what_is_wrong(store: Filestore) -> None:
+    first, *_rest = store.add_many(3)
+    store.write(first, b"not that")
+    result = ansible(store, "uploaded")
+    assert result["counts"]["corrupt"]["files"] == 1 and "1 corrupt" in " ".join(map(str, result["warnings"]))
+    assert "cannot be reached" in ansible(store, "uploaded", login_host="/nowhere")["msg"]
+    assert "is not a directory" in ansible(store, "uploaded", path="/nowhere")["msg"]
+    assert "it must be such as 2/4" in ansible(store, "uploaded", shard="5/4")["msg"]
+    for bad in ({"bucket": "Not A Bucket"}, {"bucket": "there-is-none", "endpoint_url": "ftp://x"}):
+        assert ansible(store, "uploaded", **bad)["failed"]
+
+
+def test_database_is_only_read(store: Filestore) -> None:
+    with pytest.raises(database.ConfigError, match="read-only transaction"), database.open_catalogue(store.database, store.connection) as catalogue:
+        catalogue._rows("DELETE FROM ir_attachment RETURNING id")
+
+
+def command(store: Filestore, phase: str, *options: str) -> list[str]:
+    where = ["--database", store.database, "--state-dir", str(store.state), "--report-dir", str(store.state / "report")]
+    return [sys.executable, "-m", "filestore.cli", "--config", str(odoo_conf(store)), phase, *where, *options]
+
+
+def killed_at_random(store: Filestore, dice: random.Random, seconds: float, phase: str, *options: str) -> bool:
+    """Run a phase in a process of its own, and kill it; whether it had ended before."""
+    run = subprocess.Popen(command(store, phase, *options), cwd=ENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        run.wait(dice.uniform(0.15, seconds))
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGKILL)
+    _output, errors = run.communicate()
+    assert run.returncode in (0, -signal.SIGKILL), errors.decode()
+    return run.returncode == 0
+
+
+def test_killed_at_any_moment(store: Filestore) -> None:
+    """Whatever is killed and when: the next run goes on, nothing is lost, and next to nothing is sent twice."""
+    dice = random.Random(int(os.environ.get("ODOOOPS_SEED", "6")))
+    store.add_many(1500, largest=4000)
+    rows = store.rows()
+    # So slow that most runs do not come to their end.
+    slow = ["--bandwidth", "1500000", "--concurrency", "8"]
+    killed = sum(not killed_at_random(store, dice, 1.2, "upload", *slow) for _kill in range(KILLS))
+    assert killed > KILLS // 2
+    assert store.files() == store.contents
+    assert store.run("upload")["problems"] == 0
+    assert store.objects() == store.contents
+    versions = store.versions()
+    # What was under way at each kill may have been stored without that we came to know of it.
+    assert sum(versions.values()) - len(versions) <= 8 * killed
+
+    store.run("verify")
+    store.sql("UPDATE ir_module_module SET state = 'installed' WHERE name = 's3_attachment'")
+    proof = {"host": "app1", "database": store.database, "at": time.time()}
+    store.server.client.put_object(Bucket=store.bucket, Key="shop/.readers/app1", Body=json.dumps(proof).encode())
+    clean = ["--app-host", "app1", "--retention-days", "0", "--concurrency", "2"]
+    removed = 0
+    for _kill in range(KILLS):
+        if killed_at_random(store, dice, 0.8, "clean", *clean):
+            break
+        files = store.files()
+        assert all(store.contents[name] == content for name, content in files.items())
+        journal = next(store.state.glob("*/removed.log"), None)
+        told = {json.loads(line)["removed"] for line in journal.read_text().splitlines()} if journal else set()
+        assert set(store.contents) - set(files) <= told, "a file was removed before the journal told of it"
+        assert len(files) <= len(store.contents) - removed
+        removed = len(store.contents) - len(files)
+    store.run("clean", retention_days=0, app_hosts=("app1",))
+    assert store.files() == {}
+
+    for _kill in range(3):
+        killed_at_random(store, dice, 0.8, "back", *slow)
+        assert all(store.contents[name] == content for name, content in store.files().items() if not pathlib.Path(name).name.startswith("."))
+    store.run("back")
+    assert {name: content for name, content in store.files().items() if keys.is_name(name)} == store.contents
+    assert store.rows() == rows
+
+
+def test_server_that_is_killed_and_comes_back(make_filestore: Callable[..., Filestore], tmp_path: pathlib.Path) -> None:
+    server = Server("minio", f"http://127.0.0.1:{free_port()}")
+    folder = tmp_path / "minio"
+    folder.mkdir()
+    with minio(server, folder):
+        store = make_filestore(server)
+        store.add_many(300)
+        run = subprocess.Popen(command(store, "upload", "--bandwidth", "1000000"), cwd=ENGINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1)
+        stopped_at = len(store.objects())
+
+    with minio(server, folder):
+        _output, errors = run.communicate(timeout=120)
+        assert 0 < stopped_at < 300
+        # It waited for the server, or gave up with a sentence; in either case the next run makes it whole.
+        assert run.returncode in (0, 1, 2), errors
+        if run.returncode == 1:
+            assert re.search(rb"could not PUT .* in bucket", errors), errors
+        assert store.run("upload")["problems"] == 0
+        assert store.objects() == store.contents
+        assert {hashlib.sha1(content).hexdigest() for content in store.objects().values()} == {name[3:] for name in store.contents}
