@@ -1,6 +1,6 @@
 # The two commands of the README, and their relatives. Everything they need they make themselves, in ~/.cache/odooops-stack.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-fast test-nightly bench docs build clean
+.PHONY: help demo demo-down test test-fast test-nightly bench bench-migration docs build clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,10 @@ test-nightly: ## Run all tests, and the full cross product
 bench: ## Time the modules against their peers
 	tools/minio
 	tools/run --no-sandbox python tests/benchmark/s3_bucket.py
+
+bench-migration: ## Time the upload of a filestore against rclone, s5cmd and others; ARGUMENTS=--help says what can be chosen
+	tools/minio
+	python=$$(tools/peers)/bin/python && tools/run --no-sandbox python tests/benchmark/migration.py --python=$$python $(ARGUMENTS)
 
 docs: ## Write the tables of variables in the roles' READMEs
 	tools/run --no-sandbox tools/docs

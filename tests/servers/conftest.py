@@ -98,7 +98,7 @@ def process(server: Server, command: list[str], log: Path, environment: dict[str
         running.wait(30)
 
 
-def minio(server: Server, directory: Path, *options: str) -> contextlib.AbstractContextManager[Server]:
+def minio(server: Server, directory: Path, *options: str, drives: int = 4) -> contextlib.AbstractContextManager[Server]:
     address = server.endpoint_url.split("//")[1].replace("localhost", "127.0.0.1")
     environment = {
         "MINIO_ROOT_USER": server.access_key,
@@ -111,8 +111,8 @@ def minio(server: Server, directory: Path, *options: str) -> contextlib.Abstract
         "MINIO_NOTIFY_WEBHOOK_ENDPOINT_audit": "http://127.0.0.1:9/",
         "MINIO_NOTIFY_WEBHOOK_QUEUE_DIR_audit": str(directory / "events"),
     }
-    drives = [str(directory / f"disk{number}") for number in range(1, 5)]
-    return process(server, [str(CACHE / "minio/minio"), "server", "--address", address, *options, *drives], directory / "log", environment)
+    paths = [str(directory / f"disk{number}") for number in range(1, drives + 1)]
+    return process(server, [str(CACHE / "minio/minio"), "server", "--address", address, *options, *paths], directory / "log", environment)
 
 
 StartServer = Callable[[str], Server]
@@ -132,11 +132,11 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         yield start
 
 
-def start_minio(directory: Path) -> contextlib.AbstractContextManager[Server]:
-    return minio(Server("minio", f"http://127.0.0.1:{free_port()}"), directory)
+def start_minio(directory: Path, drives: int = 4) -> contextlib.AbstractContextManager[Server]:
+    return minio(Server("minio", f"http://127.0.0.1:{free_port()}"), directory, drives=drives)
 
 
-def start_minio_tls(directory: Path) -> contextlib.AbstractContextManager[Server]:
+def start_minio_tls(directory: Path, drives: int = 4) -> contextlib.AbstractContextManager[Server]:
     """MinIO in another region, with a certificate of a CA that nobody else knows (the server itself does, to replicate to itself)."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.crt")
@@ -146,7 +146,7 @@ def start_minio_tls(directory: Path) -> contextlib.AbstractContextManager[Server
     certificate.private_key_pem.write_to_path(directory / "certs/private.key")
     certificate.cert_chain_pems[0].write_to_path(directory / "certs/public.crt")
     server = Server("minio-tls", f"https://localhost:{free_port()}", region="eu-central-1", ca_bundle=str(directory / "ca.crt"))
-    return minio(server, directory, "--certs-dir", str(directory / "certs"))
+    return minio(server, directory, "--certs-dir", str(directory / "certs"), drives=drives)
 
 
 def start_versitygw(directory: Path) -> contextlib.AbstractContextManager[Server]:

@@ -1,0 +1,77 @@
+"""What the tests share: the playbook, people at work, and ways to look at rows, files and objects."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+TESTS = Path(__file__).parent
+NAME = "migration-odoo"
+PYTHON = "/opt/odoo/venv/bin/python"
+FILESTORE = "/var/lib/odoo/filestore/odoo"
+
+
+def command(*arguments: str) -> list[str]:
+    return ["podman", "exec", "--interactive", NAME, *arguments]
+
+
+def rows() -> dict[int, tuple[str, str]]:
+    """Of each stored attachment the digest of its whole row, and the name of its file."""
+    query = "SELECT id, md5(a::text), store_fname FROM ir_attachment a WHERE store_fname IS NOT NULL ORDER BY id"
+    done = subprocess.run(command("runuser", "-u", "postgres", "--", "psql", "-XAtc", query, "odoo"), capture_output=True, text=True, check=True)
+    return {int(number): (digest, name) for number, digest, name in (line.split("|") for line in done.stdout.splitlines())}
+
+
+def inside(script: str, job: Any) -> Any:
+    """Run a script on the host with a job on its standard input; its last line is the answer, in JSON."""
+    done = subprocess.run(command(PYTHON, "-c", script), input=json.dumps(job), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def play(**variables: str) -> dict[str, Any]:
+    """Run the playbook to its end, as a person does; its output, and how many tasks changed something."""
+    options = [part for name, value in variables.items() if name != "check" for part in ("-e", f"{name}={value}")]
+    run = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), *options, *(["--check"] if "check" in variables else []), "odooops.stack.migrate_filestore"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+    recap = re.search(rf"{NAME} +: ok=\d+ +changed=(\d+)", done.stdout)
+    return {"code": done.returncode, "output": done.stdout + done.stderr, "changed": int(recap[1]) if recap else None}
+
+
+class Work:
+    """What people have done, once they have stopped."""
+
+    counts: dict[str, Any]
+
+
+@contextlib.contextmanager
+def people_at_work(attachments: list[tuple[int, str]]) -> Iterator[Work]:
+    """Ten people read these (id, SHA-1), and write and delete attachments of their own, until the block ends."""
+    job = {"certificate": "/etc/nginx/certificates/self-signed.crt", "attachments": attachments}
+    script = (TESTS / "users.py").read_text()
+    work = Work()
+    with subprocess.Popen(command(PYTHON, "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as users:
+        assert users.stdin and users.stdout
+        users.stdin.write(json.dumps(job) + "\n")
+        users.stdin.flush()
+        assert json.loads(users.stdout.readline()) == "at work"
+        try:
+            yield work
+        finally:
+            users.stdin.close()
+            work.counts = json.loads(users.stdout.readlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def host() -> testinfra.host.Host:
+    return testinfra.get_host(f"podman://{NAME}")
