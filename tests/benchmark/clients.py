@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the odooops.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clients of tests/benchmark/migration.py that are Python: each uploads what a bucket lacks of a filestore, and ends.
+"""The peers of tests/benchmark/migration.py that are Python libraries: each uploads what a bucket lacks of a filestore, and ends.
 
-    python clients.py CLIENT FILESTORE BUCKET STATE
+    python clients.py CLIENT FILESTORE BUCKET
 
 The store is told by AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for TLS, AWS_CA_BUNDLE.
 It is a process of its own so that its memory and its start count as those of the other programs do.
@@ -36,7 +36,7 @@ def each(action: object, names: Iterable[str]) -> None:
             pass
 
 
-def boto3_threads(filestore: str, bucket: str, _state: str) -> None:
+def boto3_threads(filestore: str, bucket: str) -> None:
     """As most people would write it."""
     import boto3
     import botocore.config
@@ -50,7 +50,7 @@ def boto3_threads(filestore: str, bucket: str, _state: str) -> None:
     )
 
 
-def obstore_threads(filestore: str, bucket: str, _state: str) -> None:
+def obstore_threads(filestore: str, bucket: str) -> None:
     import obstore
     from obstore.store import S3Store
 

@@ -10,6 +10,9 @@ Each client of each round gets a server that was just started, with an empty buc
 would go on purging during the next client's run), and memory suffices for the files and one copy of them. The clients take
 turns within a round, in reversed order in every second one. Each runs twice: the second time there is nothing to do.
 
+Ours is the engine's command line with all that it does: it asks a real PostgreSQL for the names, probes the server, writes
+its state and its report. The peers are only told to copy a directory.
+
 A ratio is ours by the peer's of the same round; told are its median and a 95 % interval (bootstrap of the median).
 """
 
@@ -19,6 +22,8 @@ import argparse
 import base64
 import contextlib
 import hashlib
+import io
+import json
 import math
 import os
 import pathlib
@@ -28,14 +33,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "servers"))
+import psycopg2
 from conftest import CACHE, Server, start_minio, start_minio_tls  # the servers of the tests
+from filestore import TABLES, postgresql
 
 HERE = pathlib.Path(__file__).parent
 BUCKET = "filestore"
+DATABASE = "bench"
+ENGINE = "ansible_collections.odooops.stack.plugins.module_utils.filestore.cli"
 MIB = 1024 * 1024
 OURS = "ours"
 
@@ -95,22 +103,48 @@ def make_files(directory: pathlib.Path, data: Data) -> None:
         (folder / sha1).write_bytes(content)
 
 
-def commands(python: str, name: str, filestore: pathlib.Path, state: pathlib.Path, server: Server) -> list[str]:
-    """The command line of a client, at the settings that were the fastest of those tried on this server (docs/performance.md)."""
+def make_rows(connection: dict[str, str], filestore: pathlib.Path) -> None:
+    """Have a database with one attachment for each file."""
+    with contextlib.closing(psycopg2.connect(dbname="postgres", **connection)) as link:
+        link.autocommit = True
+        link.cursor().execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+        link.cursor().execute(f"CREATE DATABASE {DATABASE}")
+    with contextlib.closing(psycopg2.connect(dbname=DATABASE, **connection)) as link, link, link.cursor() as cursor:
+        cursor.execute(TABLES)
+        lines = "".join(f"file\t{path.parent.name}/{path.name}\t{path.stat().st_size}\n" for path in filestore.glob("*/*"))
+        cursor.copy_from(io.StringIO(lines), "ir_attachment", columns=("name", "store_fname", "file_size"))
+        cursor.execute("ANALYZE ir_attachment")
+
+
+def write_settings(directory: pathlib.Path, connection: dict[str, str], server: Server) -> pathlib.Path:
+    """The configuration files of an Odoo that uses this database and this server; gives odoo.conf."""
+    path = directory / "odoo.conf"
+    path.write_text(f"[options]\ndb_host = {connection['host']}\ndb_user = {connection['user']}\n")
+    settings = {"bucket": BUCKET, "ca_bundle": server.ca_bundle or ""}
+    settings |= {name: getattr(server, name) for name in ("endpoint_url", "region", "access_key", "secret_key")}
+    (directory / "s3_attachment.conf").write_text("[s3_attachment]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+    return path
+
+
+def commands(python: str, name: str, filestore: pathlib.Path, server: Server, odoo_conf: pathlib.Path) -> list[str]:
+    """The command line of a client, at the settings that were the fastest of those tried (docs/performance.md)."""
     source, target = f"{filestore}/", f"s3://{BUCKET}/"
-    certificate = [server.ca_bundle] if server.ca_bundle else []
+    certificate = [f"--ca-cert={server.ca_bundle}"] if server.ca_bundle else []
+    if name == OURS:
+        state = odoo_conf.parent / "state"
+        options = ["--database", DATABASE, "--filestore", str(filestore), "--state-dir", str(state), "--report-dir", str(state / "report")]
+        return [sys.executable, "-m", ENGINE, "--config", str(odoo_conf), "upload", *options]
     if name == "rclone":
         options = ["--transfers=16", "--checkers=16", "--size-only", "--fast-list", "--s3-no-check-bucket", "--s3-no-head", "--s3-use-unsigned-payload=true"]
         options += ["--s3-upload-cutoff=32Mi", "--s3-chunk-size=16Mi", "--s3-upload-concurrency=4", "--no-update-modtime", "--stats=0"]
         where = f":s3,provider=Minio,env_auth=true,region={server.region},endpoint='{server.endpoint_url}':{BUCKET}"
-        return [str(CACHE / "peers/rclone"), "copy", *options, *(["--ca-cert", *certificate] if certificate else []), source, where]
+        return [str(CACHE / "peers/rclone"), "copy", *options, *certificate, source, where]
     if name == "s5cmd":
         options = ["--numworkers=16", "--log=error", f"--endpoint-url={server.endpoint_url}"]
         return [str(CACHE / "peers/s5cmd"), *options, "sync", "--size-only", source, target]
     if name == "aws":
         return [f"{pathlib.Path(python).parent}/aws", "s3", "sync", "--only-show-errors", "--size-only", source, target]
-    program = sys.executable if name == OURS else python
-    return [program, str(HERE / "clients.py"), name, str(filestore), BUCKET, str(state)]
+    return [python, str(HERE / "clients.py"), name, str(filestore), BUCKET]
 
 
 def environment(server: Server, home: pathlib.Path) -> dict[str, str]:
@@ -129,18 +163,25 @@ def environment(server: Server, home: pathlib.Path) -> dict[str, str]:
     return values
 
 
+# A child's peak of memory is at least that of the process that started it, so that one has to be small.
+LAUNCH = """
+import json, os, subprocess, sys, time
+started = time.monotonic()
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+_pid, status, usage = os.wait4(child.pid, 0)
+wall = time.monotonic() - started
+child.returncode = os.waitstatus_to_exitcode(status)
+print(json.dumps([wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+sys.exit(child.returncode)
+"""
+
+
 def measure(command: list[str], settings: dict[str, str]) -> Run:
     """Run a program to its end. Ends the benchmark where it fails."""
-    with tempfile.TemporaryFile() as output:
-        started = time.monotonic()
-        child = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        _pid, status, usage = os.wait4(child.pid, 0)
-        wall = time.monotonic() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            output.seek(0)
-            sys.exit(f"{' '.join(command)} ended with {child.returncode}:\n{output.read().decode(errors='replace')[-3000:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    done = subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", LAUNCH, *command], env=settings, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return Run(*json.loads(done.stdout))
 
 
 def prove(server: Server, filestore: pathlib.Path, data: Data, name: str) -> None:
@@ -151,7 +192,9 @@ def prove(server: Server, filestore: pathlib.Path, data: Data, name: str) -> Non
     found = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", []) if not item["Key"].startswith(".")}
     expected = {f"{path.parent.name}/{path.name}": path.stat().st_size for path in filestore.glob("*/*")}
     if found != expected:
-        sys.exit(f"{name} left {len(found)} objects of {len(expected)} files in the bucket, {sum(found.get(key) == size for key, size in expected.items())} right")
+        sys.exit(
+            f"{name} left {len(found)} objects of {len(expected)} files in the bucket, {sum(found.get(key) == size for key, size in expected.items())} right"
+        )
     if name != OURS:
         return
     for key in expected:
@@ -175,7 +218,12 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 def table(title: str, runs: dict[str, list[tuple[Run, Run]]]) -> str:
     """Markdown: medians of each client, and ours by each peer."""
-    lines = [title, "", "| Client | Upload s | CPU s | Peak MB | Second run s | Ours/peer, upload | Ours/peer, second run |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        title,
+        "",
+        "| Client | Upload s | CPU s | Peak MB | Second run s | Ours/peer, upload | Ours/peer, second run |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for name, pairs in runs.items():
         first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         cells = [name, f"{statistics.median(run.wall for run in first):.2f}", f"{statistics.median(run.cpu for run in first):.2f}"]
@@ -191,16 +239,19 @@ def table(title: str, runs: dict[str, list[tuple[Run, Run]]]) -> str:
 
 
 def conditions() -> str:
-    model = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "unknown CPU")
+    model = next(
+        (line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "unknown CPU"
+    )
     return f"{os.cpu_count()} x {model}, client and server on the same host, load average {os.getloadavg()[0]:.1f} at the start"
 
 
-def one_set(options: argparse.Namespace, name: str, scratch: pathlib.Path, drives: pathlib.Path) -> str:
+def one_set(options: argparse.Namespace, name: str, scratch: pathlib.Path, drives: pathlib.Path, connection: dict[str, str]) -> str:
     make, files, size = DATA[name]
     data = make(options.files or files, options.size or size)
     filestore = scratch / name
     filestore.mkdir()
     make_files(filestore, data)
+    make_rows(connection, filestore)
     kind = f"{data.title} ({sum(data.sizes) / 1e6:.0f} MB), server on {options.server}{', TLS' if options.tls else ''}"
     print(f"\n{kind}; {conditions()}", flush=True)
     start = start_minio_tls if options.tls else start_minio
@@ -210,10 +261,13 @@ def one_set(options: argparse.Namespace, name: str, scratch: pathlib.Path, drive
             place = pathlib.Path(tempfile.mkdtemp(dir=drives))
             with start(place, drives=1) as server:
                 server.client.create_bucket(Bucket=BUCKET)
-                command = commands(options.python, client, filestore, place / "state", server)
+                command = commands(options.python, client, filestore, server, write_settings(place, connection, server))
                 pair = (measure(command, environment(server, scratch)), measure(command, environment(server, scratch)))
                 runs[client].append(pair)
-                print(f"  {number + 1} {client:8} {pair[0].wall:7.2f} s  CPU {pair[0].cpu:7.2f} s  {pair[0].memory:5.0f} MB   again {pair[1].wall:6.2f} s", flush=True)
+                print(
+                    f"  {number + 1} {client:8} {pair[0].wall:7.2f} s  CPU {pair[0].cpu:7.2f} s  {pair[0].memory:5.0f} MB   again {pair[1].wall:6.2f} s",
+                    flush=True,
+                )
                 if number == 0:
                     prove(server, filestore, data, client)
             shutil.rmtree(place)
@@ -244,8 +298,9 @@ def main() -> None:
         # The files are in memory, wherever the server has its drive: what is compared is the clients, not who comes first to a cold disk.
         scratch = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
         drives = scratch if options.server == "tmpfs" else pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE)))
+        connection = stack.enter_context(postgresql(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg")))))
         (scratch / "aws").write_text("[default]\ns3 =\n  max_concurrent_requests = 16\n  addressing_style = path\n")
-        tables = [one_set(options, name, scratch, drives) for name in options.data.split(",")]
+        tables = [one_set(options, name, scratch, drives, connection) for name in options.data.split(",")]
     for text in tables:
         print(f"\n{text}")
     print("What a client's success proves of the objects:")
