@@ -50,11 +50,11 @@ OURS = "ours"
 # What each client's success says of the objects.
 PROOFS = {
     OURS: "the server checked each file against the SHA-1 in its name",
-    "rclone": "the server checked an MD5 of what was sent; it knows nothing of the name",
-    "s5cmd": "the server checked a SHA-256 of what was sent; it knows nothing of the name",
-    "obstore": "nothing",
-    "boto3": "the server checked a CRC of what was sent; it knows nothing of the name",
-    "aws": "the server checked a CRC of what was sent; it knows nothing of the name",
+    "rclone": "the server checked an MD5 of what was read; nobody looked at the name",
+    "s5cmd": "the server checked an MD5 and a SHA-256 of what was read; nobody looked at the name",
+    "obstore": "nothing was checked",
+    "boto3": "the server checked a CRC32 and a SHA-256 of what was read; nobody looked at the name",
+    "aws": "the server checked a CRC32 and a SHA-256 of what was read; nobody looked at the name",
 }
 
 

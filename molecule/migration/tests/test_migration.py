@@ -86,6 +86,9 @@ def test_every_object_is_what_its_name_says():
 
 
 def test_a_second_run_changes_nothing():
+    switched = play(steps="switch")
+    assert switched["code"] == 0, switched["output"]
+    assert switched["changed"], "Odoo still serves large downloads itself"
     run = play()
     assert run["code"] == 0, run["output"]
     assert run["changed"] == 0, run["output"]
@@ -95,7 +98,7 @@ def test_cleanup_waits():
     run = play(steps="cleanup")
     assert run["code"] != 0
     assert "days" in run["output"]
-    assert len(files()) > 5000
+    assert len(files()) > 4000
 
 
 def test_cleanup_while_people_work(before: dict[int, tuple[str, str]]):
