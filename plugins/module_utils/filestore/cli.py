@@ -13,12 +13,14 @@ of JSON, or with one sentence on standard error and the status 1.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from . import config, migration_cli
+from . import config, database, fence, gc, migration_cli
 from .errors import ConfigError, StoreError
 from .store import ObjectStore
 
@@ -29,6 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     probe = commands.add_parser("probe", help="store, look up and read an object with Odoo's key")
     probe.add_argument("--read-only", action="store_true", help="store nothing; only tell whether something would be stored")
+    probe.set_defaults(run=_probe)
+    for name, run, text in (
+        ("fence", _fence, "tell whose the objects are"),
+        ("adopt", _adopt, "make the objects this database's, in the place of another one"),
+        ("gc", _gc, "delete objects that no attachment refers to"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--database", required=True)
+        command.set_defaults(run=run)
+        if run is _adopt:
+            command.add_argument("--owner", required=True, help="the owner that is replaced, by the first 12 digits of its fingerprint as `fence` shows it; or nobody")
     migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
@@ -37,12 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
         if options.command in migration_cli.COMMANDS:
             return migration_cli.run(options, settings)
-        stored = ObjectStore(settings).probe(write=not options.read_only)
+        answer = options.run(ObjectStore(settings), options)
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(json.dumps({"changed": stored, "store": settings.where}) + "\n")
+    sys.stdout.write(json.dumps(answer) + "\n")
     return 0
+
+
+def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    return {"changed": store.probe(write=not options.read_only), "store": store.config.where}
+
+
+def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    with database.transactions(options.config, options.database)() as cursor:
+        found = fence.examine(store, cursor)
+    return {"state": found.state, "reason": found.reason, "owner": found.owner or "nobody", "fingerprint": found.fingerprint, "weak": found.weak}
+
+
+def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    with database.transactions(options.config, options.database)() as cursor:
+        return {"changed": fence.adopt(store, cursor, options.owner)}
+
+
+def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    return dataclasses.asdict(gc.collect(store, database.transactions(options.config, options.database)))
 
 
 if __name__ == "__main__":

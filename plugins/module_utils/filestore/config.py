@@ -26,7 +26,14 @@ ENVIRONMENT_PREFIX = "ODOO_S3_"
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings that have been checked. ``origins`` says for each one given where it was found."""
+    """Settings that have been checked. ``origins`` says for each one given where it was found.
+
+    ``instance_id``: the name of this installation; it is in no copy of the database. ``copy_writes``: what a database that
+    does not own the prefix does with new files: keep them in its local filestore, or refuse them. ``database_uuid``: if
+    given, only the database with this ``database.uuid`` may own the prefix. ``gc_grace_hours``: for how long an object may
+    be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
+    names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions.
+    """
 
     bucket: str
     prefix: str = ""
@@ -45,6 +52,11 @@ class Config:
     read_timeout: int = 20
     max_attempts: int = 3
     pool_size: int = 10
+    copy_writes: str = "local"
+    database_uuid: str = ""
+    gc_grace_hours: int = 24
+    gc_batch: int = 200
+    gc_unversioned: str = "refuse"
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -58,6 +70,8 @@ _SECRETS = {"secret_key"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
     "serve_mode": ("redirect", "proxy"),
+    "copy_writes": ("local", "refuse"),
+    "gc_unversioned": ("refuse", "allow"),
 }
 _RANGES = {
     "presign_ttl": (60, 900),
@@ -66,11 +80,14 @@ _RANGES = {
     "read_timeout": (1, 300),
     "max_attempts": (1, 10),
     "pool_size": (1, 100),
+    "gc_grace_hours": (0, 8760),
+    "gc_batch": (1, 1000),
 }
 _PATTERNS = {
     "bucket": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 of a-z, 0-9, '.' and '-'"),
     "prefix": (re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*"), "names of A-Z, a-z, 0-9, '.', '_' and '-', each followed by '/'"),
     "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
+    "database_uuid": (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the value of the system parameter database.uuid"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -2,20 +2,43 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-"""The database that an Odoo uses, by its own configuration file, for reading only."""
+"""The database that an Odoo uses, by its own configuration file.
+
+What writes is given a function that opens a transaction: Odoo's own, or for the command line :func:`transactions`. What only
+reads, the migration, has :func:`open_catalogue`.
+"""
 
 from __future__ import annotations
 
 import configparser
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from .catalogue import Catalogue
 from .errors import ConfigError
 
+try:
+    import psycopg2
+
+    PSYCOPG2_IMPORT_ERROR: ImportError | None = None
+except ImportError as error:
+    PSYCOPG2_IMPORT_ERROR = error
+
 _NAMES = {"db_host": "host", "db_port": "port", "db_user": "user", "db_password": "password", "db_sslmode": "sslmode"}
+
+
+class Cursor(Protocol):
+    """What is needed of a cursor."""
+
+    def execute(self, query: str, params: Any = None) -> object: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+#: Opens a transaction of its own, which is committed at the end, or rolled back if there is an exception.
+Transaction = Callable[[], contextlib.AbstractContextManager[Cursor]]
 
 
 def options_of(odoo_conf: str) -> dict[str, str]:
@@ -67,6 +90,28 @@ class _ShortTransactions:
         return rows
 
 
+def _connect(database: str, parameters: dict[str, Any]) -> Any:
+    if PSYCOPG2_IMPORT_ERROR is not None:
+        raise ConfigError(f"the Python package psycopg2 is missing in the environment that runs this ({PSYCOPG2_IMPORT_ERROR})")
+    try:
+        return psycopg2.connect(dbname=database, application_name="s3_attachment", connect_timeout=10, **parameters)
+    except (psycopg2.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"the database {database} cannot be reached: {' '.join(str(error).split())}") from None
+
+
+def transactions(odoo_conf: str, name: str) -> Transaction:
+    """Transactions in the database of that name, which odoo.conf says how to reach."""
+    parameters = parameters_of(odoo_conf)
+
+    @contextlib.contextmanager
+    def transaction() -> Iterator[Cursor]:
+        connection = _connect(name, parameters)
+        with contextlib.closing(connection), connection, connection.cursor() as cursor:
+            yield cursor
+
+    return transaction
+
+
 @contextlib.contextmanager
 def open_catalogue(database: str, parameters: dict[str, Any]) -> Iterator[Catalogue]:
     """The catalogue of that database.
@@ -74,14 +119,7 @@ def open_catalogue(database: str, parameters: dict[str, Any]) -> Iterator[Catalo
     :param parameters: of ``psycopg2.connect``, except for the database's name.
     :raises ConfigError: it cannot be reached, or is none of Odoo's.
     """
-    try:
-        import psycopg2  # noqa: PLC0415  # not everything of the engine needs it
-    except ImportError as error:
-        raise ConfigError(f"the Python package psycopg2 is missing in the environment that runs this ({error})") from error
-    try:
-        connection = psycopg2.connect(dbname=database, application_name="odooops-filestore", connect_timeout=10, **parameters)
-    except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"the database {database} cannot be reached: {' '.join(str(error).split())}") from None
+    connection = _connect(database, parameters)
     try:
         yield Catalogue(_ShortTransactions(connection))
     except psycopg2.Error as error:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
@@ -145,6 +145,60 @@ class ObjectStore:
         with self._translated("sign a link to", fname):
             url: str = self._client(public=True).generate_presigned_url(operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method)
             return url
+
+    # -- garbage --------------------------------------------------------------------------------------------------------
+
+    def versioned(self) -> bool:
+        """Whether the bucket keeps what is deleted in it."""
+        with self._translated("ask about versions", ""):
+            return bool(self._client().get_bucket_versioning(Bucket=self.config.bucket).get("Status") == "Enabled")
+
+    def delete(self, fnames: Sequence[str]) -> dict[str, str]:
+        """Delete contents, at most 1000; in a versioned bucket each stays behind a delete marker.
+
+        :return: those that are still there, each with the reason.
+        """
+        by_key = {keys.object_key(self.config.prefix, fname): fname for fname in fnames}
+        with self._translated("delete", f"{len(fnames)} objects"):
+            # Never with a VersionId: what a mistake deletes can be had back.
+            answer = self._client().delete_objects(Bucket=self.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key], "Quiet": True})
+        return {by_key[error["Key"]]: f"{error.get('Code', '')} {error.get('Message', '')}".strip() for error in answer.get("Errors", [])}
+
+    # -- notes about the prefix -----------------------------------------------------------------------------------------
+
+    def get_note(self, name: str) -> tuple[bytes, str] | None:
+        """A small object ``<prefix>.odoo-s3/<name>`` and its ETag; None if there is none."""
+        key = self._note(name)
+        try:
+            with self._translated("read", key):
+                answer = self._client().get_object(Bucket=self.config.bucket, Key=key)
+                return bytes(answer["Body"].read()), answer["ETag"]
+        except NotFound:
+            return None
+
+    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool:
+        """Store a note in the place of the one with this ETag, or of none.
+
+        :return: False if something else is there by now.
+        """
+        key = self._note(name)
+        condition = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
+        known = self._accepts("PutObject", next(iter(condition)))
+        if not known:  # an old boto3: not quite as safe, but as far as it goes
+            found = self.get_note(name)
+            if (found[1] if found else "") != replaces:
+                return False
+        with self._translated("store", key):
+            try:
+                self._client().put_object(Bucket=self.config.bucket, Key=key, Body=body, ContentType="application/json", **(condition if known else {}))
+            except botocore.exceptions.ClientError as error:
+                if _code(error) in _PRECONDITION:
+                    return False
+                raise
+        return True
+
+    def _note(self, name: str) -> str:
+        return f"{self.config.prefix}.odoo-s3/{name}"
 
     # -- the proof that the settings work -------------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from odoo.addons.base.models.ir_attachment import IrAttachment
+from odoo.sql_db import db_connect
 from odoo.tools import config
 
 try:
@@ -17,7 +19,7 @@ try:
 except ImportError:  # where odoo.http has become a package of many
     from odoo.http.stream import Stream
 
-__all__ = ["Stream", "odoo_conf", "read_local"]
+__all__ = ["Stream", "new_cursor", "odoo_conf", "read_local"]
 
 _READS_IN_PART = "size" in inspect.signature(IrAttachment._file_read).parameters
 
@@ -34,3 +36,8 @@ def read_local(core: Callable[..., bytes], fname: str, size: int | None) -> byte
         return core(fname, size)
     content = core(fname)
     return content if size is None else content[:size]
+
+
+def new_cursor(dbname: str) -> Any:
+    """A cursor with a connection of its own, also where Odoo's tests share one."""
+    return db_connect(dbname).cursor()

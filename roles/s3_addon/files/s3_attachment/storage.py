@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
+import time
 from typing import NoReturn
 
 from odoo.api import Environment
@@ -16,9 +18,14 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import config, errors, store
+from .engine import config, errors, fence, gc, store
 
 _logger = logging.getLogger(__name__)
+
+# For how many seconds a process believes what it found out about the owner. It is about writing only, which takes nothing
+# away; whoever deletes asks anew.
+FENCE_LASTS = 60
+_fences: dict[tuple[str, config.Config], tuple[float, fence.Fence]] = {}
 
 
 class Unusable:
@@ -58,11 +65,41 @@ def report() -> None:
         _logger.info("Attachments are kept in %s", settings.config.where)
 
 
+def may_write(env: Environment, objects: store.ObjectStore) -> bool:
+    """Whether this database may store in the bucket; if not, and the settings allow it, new files are kept locally.
+
+    :raises NotOwner: if the settings do not allow it.
+    """
+    key = (env.cr.dbname, objects.config)
+    until, found = _fences.get(key, (0.0, None))
+    if found is None or time.monotonic() >= until:
+        before, found = found, fence.claim(objects, env.cr)
+        _fences[key] = (time.monotonic() + FENCE_LASTS, found)
+        if not found.ours and (before is None or before.ours):
+            _logger.warning("Nothing is stored or deleted in the object store: %s", found.reason)
+    if not found.ours and objects.config.copy_writes == "refuse":
+        found.require()
+    return found.ours
+
+
+def collect(env: Environment, objects: store.ObjectStore, seconds: float) -> gc.Report:
+    """Delete garbage, in transactions of its own: see :func:`gc.collect`."""
+
+    @contextlib.contextmanager
+    def transaction():
+        with compat.new_cursor(env.cr.dbname) as cr:
+            yield cr
+
+    return gc.collect(objects, transaction, seconds)
+
+
 def not_stored(env: Environment, error: errors.StoreError) -> UserError:
     """What to raise where a content could not be stored: the user keeps the file, and nothing of it is saved here."""
     _logger.error("An attachment was refused: %s", error)
     if isinstance(error, errors.Unavailable):
         text = env._("The file could not be stored, because the object store does not answer. Nothing was saved. Please try again later.")
+    elif isinstance(error, fence.NotOwner):
+        text = env._("The file could not be stored, because this database is a copy that may only read in the object store. Nothing was saved.")
     else:
         text = env._("The file could not be stored, because the object store does not accept it. Nothing was saved. Please tell your administrator.")
     # Not a class of our own: the web client has its dialog for this one.

@@ -11,7 +11,7 @@ from odoo import api, models
 from odoo.tools.mimetypes import guess_mimetype
 
 from .. import compat, storage
-from ..engine import keys
+from ..engine import gc, keys
 from ..engine.errors import NotFound, StoreError
 from ..http_stream import ObjectStream
 
@@ -51,17 +51,21 @@ class IrAttachment(models.Model):
         store = storage.get()
         if store is None:
             return super()._file_write(bin_value, checksum)
-        fname = self._get_path(bin_value, checksum)[0]
-        stored = self.env.cr.precommit.data.setdefault(_STORED, set())
-        if fname not in stored:
-            # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
-            with self.env.registry.cursor() as cr:
-                self.env["s3.gc.mark"]._mark(cr, fname)
-            try:
+        fname = keys.build(checksum)
+        try:
+            if not storage.may_write(self.env, store):
+                os.makedirs(os.path.dirname(self._full_path(fname)), exist_ok=True)
+                return super()._file_write(bin_value, checksum)
+            stored = self.env.cr.precommit.data.setdefault(_STORED, {})
+            held = gc.hold(self.env.cr, fname)
+            if stored.get(fname) != held:
+                # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
+                with self.env.registry.cursor() as cr:
+                    self.env["s3.gc.mark"]._mark(cr, fname)
                 store.put(fname, bytes(bin_value), self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
-            except StoreError as error:
-                raise storage.not_stored(self.env, error) from error
-            stored.add(fname)
+                stored[fname] = held
+        except StoreError as error:
+            raise storage.not_stored(self.env, error) from error
         return fname
 
     @api.model

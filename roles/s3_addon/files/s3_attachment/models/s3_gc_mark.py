@@ -4,7 +4,17 @@
 
 from __future__ import annotations
 
-from odoo import fields, models
+import logging
+
+from odoo import api, fields, models
+
+from .. import storage
+from ..engine.errors import StoreError
+
+_logger = logging.getLogger(__name__)
+
+# How long one run of Odoo's daily clean-up may take, in seconds; the rest is for the next one, or the timer on the host.
+_RUN_LASTS = 300
 
 
 class S3GcMark(models.Model):
@@ -21,7 +31,23 @@ class S3GcMark(models.Model):
     fname = fields.Char("Stored name", required=True, readonly=True)
     marked_at = fields.Datetime(required=True, readonly=True)
 
+    def init(self):
+        # In the order in which the collector goes through them, whatever the database's collation is.
+        self.env.cr.execute('CREATE INDEX IF NOT EXISTS s3_gc_mark_collect_idx ON s3_gc_mark (fname COLLATE "C", marked_at)')
+
     def _mark(self, cr, fname: str) -> None:
         """Mark a name in the transaction of that cursor."""
         # Not now(), which is when the transaction began: a mark must not look older than it is.
         cr.execute("INSERT INTO s3_gc_mark (fname, marked_at) VALUES (%s, clock_timestamp() AT TIME ZONE 'UTC')", [fname])
+
+    @api.autovacuum
+    def _gc_objects(self):
+        store = storage.get()
+        if store is None:
+            return
+        try:
+            report = storage.collect(self.env, store, _RUN_LASTS)
+        except StoreError as error:
+            _logger.warning("No garbage was collected in the object store: %s", error)
+            return
+        _logger.info("Garbage in the object store: %s", report)

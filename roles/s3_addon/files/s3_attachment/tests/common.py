@@ -16,9 +16,11 @@ import os
 import secrets
 from unittest.mock import patch
 
+from odoo import SUPERUSER_ID, api
+from odoo.tests import common
 from botocore.exceptions import ClientError
 
-from .. import storage
+from .. import compat, storage
 from ..engine.store import ObjectStore
 
 
@@ -49,7 +51,7 @@ class StoreCase:
     @classmethod
     def _keys(cls):
         answer = cls.store._client().list_objects_v2(Bucket=cls.settings.bucket, Prefix=cls.settings.prefix)
-        return [item["Key"] for item in answer.get("Contents", [])]
+        return [item["Key"] for item in answer.get("Contents", []) if not item["Key"].startswith(f"{cls.settings.prefix}.odoo-s3/")]
 
     def outage(self):
         return patch.object(storage, "_load", lambda: self.dead)
@@ -70,3 +72,58 @@ class StoreCase:
         self.assertEqual(self.store.get_bytes(fname), raw)
         self.assertFalse(os.path.exists(self.local_path(fname)))
         return fname
+
+
+class CommittedCase(StoreCase, common.BaseCase):
+    """Tests whose transactions are real: none is open but those that a test opens, and each can be committed."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.names = set()
+        cls.addClassCleanup(cls._forget)
+
+    @classmethod
+    @contextlib.contextmanager
+    def transaction(cls):
+        """An environment whose transaction is committed at the end."""
+        with compat.new_cursor(common.get_db_name()) as cr:
+            yield api.Environment(cr, SUPERUSER_ID, {})
+
+    @classmethod
+    def _forget(cls):
+        with cls.transaction() as env:
+            env.cr.execute("DELETE FROM ir_attachment WHERE store_fname = ANY(%s)", [list(cls.names)])
+            env.cr.execute("DELETE FROM s3_gc_mark WHERE fname = ANY(%s)", [list(cls.names)])
+
+    def attach(self, env, raw, **values):
+        attachment = env["ir.attachment"].create({"name": "file.bin", "mimetype": "application/octet-stream", "raw": raw, **values})
+        env.flush_all()
+        self.names.add(attachment.store_fname)
+        return attachment
+
+    def committed(self, raw, **values):
+        """An attachment that is in the database, as (id, name)."""
+        with self.transaction() as env:
+            attachment = self.attach(env, raw, **values)
+            return attachment.id, attachment.store_fname
+
+    def unlink(self, attachment_id):
+        with self.transaction() as env:
+            env["ir.attachment"].browse(attachment_id).unlink()
+
+    def read(self, attachment_id):
+        with self.transaction() as env:
+            return env["ir.attachment"].browse(attachment_id).raw
+
+    def count_marks(self, fname):
+        with self.transaction() as env:
+            env.cr.execute("SELECT count(*) FROM s3_gc_mark WHERE fname = %s", [fname])
+            return env.cr.fetchone()[0]
+
+    def versions(self):
+        """All there is under the prefix, deleted or not."""
+        answer = self.store._client().list_object_versions(Bucket=self.settings.bucket, Prefix=self.settings.prefix)
+        return sorted(
+            (item["Key"], item["VersionId"], kind, item["IsLatest"]) for kind in ("Versions", "DeleteMarkers") for item in answer.get(kind, [])
+        )

@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""What is collected as garbage, and above all what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+from unittest.mock import patch
+
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .. import storage
+from ..engine import errors, gc
+from ..engine.store import ObjectStore
+from .common import CommittedCase
+
+
+@tagged("-standard", "-at_install", "post_install", "s3_attachment")
+class TestGarbage(CommittedCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.settings = dataclasses.replace(cls.settings, gc_grace_hours=0)
+        cls.store = ObjectStore(cls.settings)
+
+    def collect(self, store=None):
+        with self.transaction() as env:
+            return storage.collect(env, store or self.store, 60)
+
+    def is_there(self, fname):
+        return self.settings.prefix + fname in self._keys()
+
+    def assertCollected(self, fname):
+        report = self.collect()
+        self.assertFalse(self.is_there(fname), report)
+        self.assertEqual(self.count_marks(fname), 0)
+
+    def test_soft_delete(self):
+        """Pitfall 33: what was deleted is behind a delete marker, and can come again."""
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        self.collect()
+        self.assertTrue(self.is_there(fname))
+        self.unlink(attachment)
+        self.assertTrue(self.is_there(fname))
+        self.assertCollected(fname)
+        kinds = [kind for key, _version, kind, _latest in self.versions() if key.endswith(fname)]
+        self.assertEqual(sorted(kinds), ["DeleteMarkers", "Versions"])
+        self.assertEqual(self.read(self.committed(raw)[0]), raw)
+
+    def test_other_reference(self):
+        """Pitfalls 2 and 3: another row with the same content, which no search shows."""
+        raw = secrets.token_bytes(100)
+        one, fname = self.committed(raw)
+        other = self.committed(raw, res_model="res.partner", res_field="image_1920", res_id=1)[0]
+        with self.transaction() as env:
+            self.assertEqual(env["ir.attachment"].search([("store_fname", "=", fname)]).ids, [one])
+        self.unlink(one)
+        self.assertEqual(self.collect().failed, {})
+        self.assertEqual(self.count_marks(fname), 0)
+        self.assertEqual(self.read(other), raw)
+        self.unlink(other)
+        self.assertCollected(fname)
+
+    def test_rolled_back_delete(self):
+        """Pitfall 1."""
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        with self.assertRaises(ZeroDivisionError), self.transaction() as env:
+            env["ir.attachment"].browse(attachment).unlink()
+            raise ZeroDivisionError
+        self.collect()
+        self.assertEqual(self.read(attachment), raw)
+
+    def test_rolled_back_create(self):
+        """Pitfall 9: the object is found although nothing of the transaction is left."""
+        with self.assertRaises(ZeroDivisionError), self.transaction() as env:
+            fname = self.attach(env, secrets.token_bytes(100)).store_fname
+            raise ZeroDivisionError
+        self.assertTrue(self.is_there(fname))
+        self.assertCollected(fname)
+
+    def test_while_somebody_writes(self):
+        """Pitfalls 4 and 7: the content is garbage when a writer finds it in the store."""
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        self.unlink(attachment)
+        # So that only the lock is in the way.
+        with patch.object(gc, "_horizon", lambda _cursor, _hours: ("9999-01-01", 0)):
+            with self.transaction() as env:
+                new = self.attach(env, raw).id
+                self.assertEqual(self.collect().busy, [fname[:2]])
+            self.collect()
+        self.assertEqual(self.read(new), raw)
+
+    def test_rows_that_were_committed_meanwhile_are_seen(self):
+        """Pitfall 5: the isolation of Odoo's own transactions would hide them."""
+        with self.transaction() as env:
+            self.assertTrue(gc.try_lock(env.cr, "00"))
+            fname = self.committed(secrets.token_bytes(100))[1]
+            env.cr.execute("SELECT count(*) FROM ir_attachment WHERE store_fname = %s", [fname])
+            self.assertEqual(env.cr.fetchone(), (1,))
+
+    def test_long_transaction(self):
+        """Pitfall 6: whoever holds no lock, but began before the mark was made, may know the object."""
+        attachment, fname = self.committed(secrets.token_bytes(100))
+        with self.transaction() as env:
+            env.cr.execute("SELECT 1")
+            self.unlink(attachment)
+            self.collect()
+            self.assertTrue(self.is_there(fname))
+        self.assertCollected(fname)
+
+    def test_rollback_to_a_savepoint(self):
+        """It releases the lock: what was stored before it may be gone."""
+        raw = secrets.token_bytes(100)
+        with self.transaction() as env:
+            with self.assertRaises(ZeroDivisionError), env.cr.savepoint():
+                fname = self.attach(env, raw).store_fname
+                raise ZeroDivisionError
+            with self.transaction() as collector:
+                self.assertTrue(gc.try_lock(collector.cr, fname[:2]))
+                self.assertEqual(self.store.delete([fname]), {})
+            attachment = self.attach(env, raw).id
+            with self.transaction() as collector:
+                self.assertFalse(gc.try_lock(collector.cr, fname[:2]))
+        self.assertEqual(self.read(attachment), raw)
+
+    def test_two_delete_the_same(self):
+        """Pitfall 10: neither waits for the other, or fails."""
+        raw = secrets.token_bytes(100)
+        one, fname = self.committed(raw)
+        two = self.committed(raw)[0]
+        with self.transaction() as first, self.transaction() as second:
+            first["ir.attachment"].browse(one).unlink()
+            second["ir.attachment"].browse(two).unlink()
+        self.assertCollected(fname)
+
+    def test_grace(self):
+        attachment, fname = self.committed(secrets.token_bytes(100))
+        self.unlink(attachment)
+        waits = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
+        self.collect(waits)
+        self.assertTrue(self.is_there(fname))
+        with self.transaction() as env:
+            env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '61 minutes' WHERE fname = %s", [fname])
+        # A newer mark: the last reference went a moment ago.
+        self.unlink(self.committed(b"other" + secrets.token_bytes(9))[0])
+        with self.transaction() as env:
+            env["s3.gc.mark"]._mark(env.cr, fname)
+        self.collect(waits)
+        self.assertTrue(self.is_there(fname))
+        with self.transaction() as env:
+            env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '61 minutes' WHERE fname = %s", [fname])
+        self.collect(waits)
+        self.assertFalse(self.is_there(fname))
+
+    def test_what_could_not_be_deleted_is_tried_again(self):
+        """Pitfall 37: in batches, and a mark goes only with its object."""
+        store = ObjectStore(dataclasses.replace(self.settings, gc_batch=3))
+        found = []
+        # One prefix, so that there is more than one batch.
+        while len(found) < 8:
+            raw = secrets.token_bytes(20)
+            if hashlib.sha1(raw, usedforsecurity=False).hexdigest().startswith("a"):
+                found.append(self.committed(raw))
+        for attachment, _fname in found:
+            self.unlink(attachment)
+        sizes, real = [], store.delete
+
+        def delete(fnames):
+            sizes.append(len(fnames))
+            failing = fnames[::3]
+            left = [name for name in fnames if name not in failing]
+            return dict.fromkeys(failing, "SlowDown") | (real(left) if left else {})
+
+        with patch.object(store, "delete", delete):
+            report = self.collect(store)
+        self.assertLessEqual(max(sizes), 3)
+        kept = {fname for _id, fname in found if self.is_there(fname)}
+        self.assertEqual(set(report.failed) & {fname for _id, fname in found}, kept)
+        self.assertTrue(kept)
+        for _id, fname in found:
+            self.assertEqual(self.count_marks(fname) > 0, fname in kept)
+        with patch.object(store, "delete", side_effect=errors.Unavailable("gone")), mute_logger("odoo.addons.s3_attachment.engine.gc"):
+            self.assertLessEqual(kept, set(self.collect(store).failed))
+        for fname in kept:
+            self.assertCollected(fname)
