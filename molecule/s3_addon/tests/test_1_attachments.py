@@ -129,7 +129,7 @@ def test_odoo_s_side(host: Host):
     """The addon's own tests, in this database and against this store."""
     result = host.run(
         "runuser -u odoo -- env PYTHONDONTWRITEBYTECODE=1 /opt/odoo/venv/bin/python /opt/odoo/src/odoo-bin -c /etc/odoo/odoo.conf -d odoo"
-        " --workers=0 --max-cron-threads=0 --http-port=8169 --gevent-port=8172 --logfile= --log-level=warn --log-handler=odoo.tests.result:INFO"
+        " --workers=0 --max-cron-threads=0 --db_maxconn=32 --http-port=8169 --gevent-port=8172 --logfile= --log-level=warn --log-handler=odoo.tests.result:INFO"
         " -u s3_attachment --test-tags=s3_attachment --stop-after-init 2>&1"
     )
     print(result.stdout)

@@ -30,8 +30,8 @@ from .common import CommittedCase
 _logger = logging.getLogger(__name__)
 
 SECONDS = float(os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "15"))
-# A writer has two connections, and Odoo no more than db_maxconn.
-WRITERS, CONTENTS = 4, 16
+# A writer has two connections: it takes --db_maxconn=32.
+WRITERS, CONTENTS = 6, 16
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -53,16 +53,21 @@ class TestStress(CommittedCase):
         self.guard = threading.Lock()
         nonce = os.urandom(8)
         self.contents = [nonce + bytes([number]) for number in range(CONTENTS)]
+        # The first write claims the prefix, which the collector asks for.
+        self.committed(nonce)
 
     def writer(self, seed):
         choose = random.Random(seed)
         while time.monotonic() < self.stop:
-            action = choose.choice(("create", "create", "copy", "unlink", "unlink", "rollback", "replace"))
+            # More goes than comes, so that contents become garbage all the time.
+            action = choose.choice(("create", "create", "copy", "unlink", "unlink", "unlink", "unlink", "rollback", "replace"))
             with contextlib.suppress(ZeroDivisionError), self.transaction() as env:
                 with self.guard:
-                    # Each row has one owner at a time, so that it is known to be there.
+                    # A row belongs to one thread at a time, so that it is known to be there.
                     mine = self.alive.pop() if self.alive and action in ("copy", "unlink", "replace") else None
                 rows = {mine} if mine else set()
+                if action == "unlink" and not mine:
+                    continue
                 if mine and action == "unlink":
                     env["ir.attachment"].browse(mine).unlink()
                     rows = set()
