@@ -16,11 +16,12 @@ import argparse
 import dataclasses
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import config, database, fence, gc, migration_cli
+from . import config, database, fence, gc, migration_cli, outbox
 from .errors import ConfigError, StoreError
 from .store import ObjectStore
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, run, text in (
         ("fence", _fence, "tell whose the objects are"),
         ("adopt", _adopt, "make the objects this database's, in the place of another one"),
+        ("drain", _drain, "store what was kept on this host while the store did not answer"),
         ("gc", _gc, "delete objects that no attachment refers to"),
     ):
         command = commands.add_parser(name, help=text)
@@ -75,6 +77,23 @@ def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 
 def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     return dataclasses.asdict(gc.collect(store, database.transactions(options.config, options.database)))
+
+
+def _drain(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    directory = store.config.spool_dir or os.path.join(_data_dir(options.config), "s3_spool")
+    spool = outbox.Spool(os.path.join(directory, options.database), store.config.node or socket.gethostname())
+    report = outbox.drain(store, spool, database.transactions(options.config, options.database))
+    if report.error or report.missing:
+        lost = f"; the files of {', '.join(report.missing)} are gone from {spool.directory}" if report.missing else ""
+        raise StoreError(f"{report.waiting} files wait on {spool.node}: {report.error or 'not all could be stored'}{lost}")
+    return dataclasses.asdict(report)
+
+
+def _data_dir(odoo_conf: str) -> str:
+    directory = database.odoo_option(odoo_conf, "data_dir")
+    if not directory:
+        raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
+    return directory
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class Config:
     does not own the prefix does with new files: keep them in its local filestore, or refuse them. ``database_uuid``: if
     given, only the database with this ``database.uuid`` may own the prefix. ``gc_grace_hours``: for how long an object may
     be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
-    names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions.
+    names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
+    after how many seconds no further attempt is begun that could last longer. ``write_mode``: whether a new file is kept on this host,
+    in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
     """
 
     bucket: str
@@ -51,7 +53,11 @@ class Config:
     connect_timeout: int = 3
     read_timeout: int = 20
     max_attempts: int = 3
+    op_budget: int = 30
     pool_size: int = 10
+    write_mode: str = "spool"
+    spool_dir: str = ""
+    node: str = ""
     copy_writes: str = "local"
     database_uuid: str = ""
     gc_grace_hours: int = 24
@@ -71,6 +77,7 @@ _CHOICES = {
     "addressing_style": ("path", "virtual"),
     "serve_mode": ("redirect", "proxy"),
     "copy_writes": ("local", "refuse"),
+    "write_mode": ("spool", "strict"),
     "gc_unversioned": ("refuse", "allow"),
 }
 _RANGES = {
@@ -79,6 +86,7 @@ _RANGES = {
     "connect_timeout": (1, 60),
     "read_timeout": (1, 300),
     "max_attempts": (1, 10),
+    "op_budget": (2, 600),
     "pool_size": (1, 100),
     "gc_grace_hours": (0, 8760),
     "gc_batch": (1, 1000),
@@ -88,6 +96,8 @@ _PATTERNS = {
     "prefix": (re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*"), "names of A-Z, a-z, 0-9, '.', '_' and '-', each followed by '/'"),
     "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
     "database_uuid": (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the value of the system parameter database.uuid"),
+    "node": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
+    "spool_dir": (re.compile(r"(?:/[^/\s]+)+"), "an absolute path without blanks"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -143,6 +153,9 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     for name, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if name in values and other not in values:
             raise ConfigError(f"{name} is set (from {origins.get(name, 'unknown')}) without {other}; set both, or neither to use the host's own role")
+    longest = sum(int(values.get(name, _FIELDS[name].default)) for name in ("connect_timeout", "read_timeout"))  # type: ignore[arg-type]
+    if longest > int(values.get("op_budget", _FIELDS["op_budget"].default)):  # type: ignore[arg-type]
+        raise ConfigError(f"connect_timeout and read_timeout make {longest} s, which must not be more than op_budget")
     if values.get("endpoint_url"):
         values.setdefault("public_endpoint_url", values["endpoint_url"])
         # A store of one's own seldom has a name for each bucket in the DNS.

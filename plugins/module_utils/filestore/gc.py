@@ -143,7 +143,10 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
     # By SQL: the ORM hides the rows of fields and of other companies.
     cursor.execute("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", [names])
     referenced = {row[0] for row in cursor.fetchall()}
-    garbage = [name for name in names if name not in referenced]
+    # It would come into the store after its mark is gone.
+    cursor.execute("SELECT DISTINCT fname FROM s3_outbox WHERE fname = ANY(%s)", [names])
+    spooled = {row[0] for row in cursor.fetchall()}
+    garbage = [name for name in names if name not in referenced | spooled]
     failed: dict[str, str] = {}
     if garbage:
         try:
@@ -151,7 +154,7 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
         except Unavailable as error:
             _logger.warning("Garbage stays for now: %s", error)
             failed = dict.fromkeys(garbage, str(error))
-    done = [name for name in names if name not in failed]
+    done = [name for name in names if name not in failed and name not in spooled]
     cursor.execute("DELETE FROM s3_gc_mark WHERE fname = ANY(%s) AND marked_at < %s", [done, horizon])
     report.deleted += len(garbage) - len(failed)
     report.referenced += len(referenced)

@@ -11,11 +11,13 @@ import contextlib
 import hashlib
 import io
 import os
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from . import keys
+from .breaker import Breaker
 from .config import Config
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
 
@@ -58,6 +60,7 @@ class ObjectStore:
         if BOTO3_IMPORT_ERROR is not None:
             raise ConfigError(f"the Python package boto3 is missing in the environment that runs this ({BOTO3_IMPORT_ERROR})")
         self.config = config
+        self.breaker = Breaker()
         # In one attribute, so that a thread never sees the one without the other.
         self._process: tuple[int, dict[str, Any]] = (0, {})
 
@@ -81,7 +84,7 @@ class ObjectStore:
             "ChecksumSHA1": base64.b64encode(bytes.fromhex(sha1)).decode(),
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
         }
-        with self._translated("store", fname):
+        with self._asking("store", fname):
             conditional = self._accepts("PutObject", "IfNoneMatch")
             if (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
@@ -107,9 +110,9 @@ class ObjectStore:
         if size is not None and size >= 0:
             if size == 0:
                 return b""
-            with self._translated("read", fname):
+            with self._asking("read", fname):
                 return bytes(self._get(fname, Range=f"bytes=0-{size - 1}")["Body"].read())
-        with self._translated("read", fname):
+        with self._asking("read", fname):
             content = bytes(self._get(fname)["Body"].read())
         self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
         return content
@@ -119,7 +122,7 @@ class ObjectStore:
         sha1 = keys.parse(fname).sha1
         digest = hashlib.sha1(usedforsecurity=False)
         written = 0
-        with self._translated("read", fname):
+        with self._asking("read", fname):
             for chunk in self._get(fname)["Body"].iter_chunks(CHUNK):
                 digest.update(chunk)
                 written += target.write(chunk)
@@ -128,7 +131,7 @@ class ObjectStore:
 
     def head(self, fname: str) -> Head:
         """What the store knows of the content, without reading it."""
-        with self._translated("look up", fname):
+        with self._asking("look up", fname):
             return self._head(fname)
 
     def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "") -> str:
@@ -150,7 +153,7 @@ class ObjectStore:
 
     def versioned(self) -> bool:
         """Whether the bucket keeps what is deleted in it."""
-        with self._translated("ask about versions", ""):
+        with self._asking("ask about versions", ""):
             return bool(self._client().get_bucket_versioning(Bucket=self.config.bucket).get("Status") == "Enabled")
 
     def delete(self, fnames: Sequence[str]) -> dict[str, str]:
@@ -159,7 +162,7 @@ class ObjectStore:
         :return: those that are still there, each with the reason.
         """
         by_key = {keys.object_key(self.config.prefix, fname): fname for fname in fnames}
-        with self._translated("delete", f"{len(fnames)} objects"):
+        with self._asking("delete", f"{len(fnames)} objects"):
             # Never with a VersionId: what a mistake deletes can be had back.
             answer = self._client().delete_objects(Bucket=self.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key], "Quiet": True})
         return {by_key[error["Key"]]: f"{error.get('Code', '')} {error.get('Message', '')}".strip() for error in answer.get("Errors", [])}
@@ -170,7 +173,7 @@ class ObjectStore:
         """A small object ``<prefix>.odoo-s3/<name>`` and its ETag; None if there is none."""
         key = self._note(name)
         try:
-            with self._translated("read", key):
+            with self._asking("read", key):
                 answer = self._client().get_object(Bucket=self.config.bucket, Key=key)
                 return bytes(answer["Body"].read()), answer["ETag"]
         except NotFound:
@@ -188,7 +191,7 @@ class ObjectStore:
             found = self.get_note(name)
             if (found[1] if found else "") != replaces:
                 return False
-        with self._translated("store", key):
+        with self._asking("store", key):
             try:
                 self._client().put_object(Bucket=self.config.bucket, Key=key, Body=body, ContentType="application/json", **(condition if known else {}))
             except botocore.exceptions.ClientError as error:
@@ -217,19 +220,19 @@ class ObjectStore:
         where = {"Bucket": self.config.bucket, "Key": key}
         missing = False
         try:
-            with self._translated("read", key):
+            with self._asking("read", key):
                 self._client().get_object(**where)["Body"].read()
         except NotFound:
             missing = True
         if missing and not write:
             return True
         if missing:
-            with self._translated("store", key):
+            with self._asking("store", key):
                 checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
                 self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum)
-        with self._translated("look up", key):
+        with self._asking("look up", key):
             size = self._client().head_object(**where)["ContentLength"]
-        with self._translated("read", key):
+        with self._asking("read", key):
             found = self._client().get_object(**where)["Body"].read()
         if size != len(content) or found != content:
             raise Corrupt(f"the object {key} in {self.config.where} does not come back as it was stored")
@@ -255,6 +258,7 @@ class ObjectStore:
 
     def _holds(self, fname: str, sha1: str, size: int) -> bool:
         try:
+            # Part of a request that the breaker has let through already.
             with self._translated("look up", fname):
                 head = self._head(fname)
         except NotFound:
@@ -298,7 +302,7 @@ class ObjectStore:
                 options[name] = "when_required"
         with self._translated("connect to", ""):
             # A session of its own: the default one may not be used by several threads at once.
-            return boto3.session.Session().client(
+            client = boto3.session.Session().client(
                 "s3",
                 region_name=config.region,
                 endpoint_url=endpoint or None,
@@ -307,6 +311,31 @@ class ObjectStore:
                 verify=config.ca_bundle or None,
                 config=botocore.config.Config(**options),
             )
+        client.meta.events.register("request-created.s3", self._keep_to_budget)
+        return client
+
+    def _keep_to_budget(self, request: Any, **_event: Any) -> None:
+        """Called by boto3 before each attempt: begin none that could take longer than there is time."""
+        now = time.monotonic()
+        # The context is the same for all attempts at one request.
+        end = request.context.setdefault("s3_attachment_end", now + self.config.op_budget)
+        if now + self.config.connect_timeout + self.config.read_timeout > end + 0.1:
+            raise Unavailable(f"{self.config.where} gave no answer within {self.config.op_budget} s")
+
+    @contextlib.contextmanager
+    def _asking(self, action: str, name: str) -> Iterator[None]:
+        """As :meth:`_translated`, for what goes over the network: the breaker sees how it went."""
+        self.breaker.check()
+        try:
+            with self._translated(action, name):
+                yield
+        except Unavailable:
+            self.breaker.failed()
+            raise
+        except StoreError:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
 
     @contextlib.contextmanager
     def _translated(self, action: str, name: str) -> Iterator[None]:

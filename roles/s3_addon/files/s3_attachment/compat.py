@@ -19,7 +19,7 @@ try:
 except ImportError:  # where odoo.http has become a package of many
     from odoo.http.stream import Stream
 
-__all__ = ["Stream", "new_cursor", "odoo_conf", "read_local"]
+__all__ = ["Stream", "data_dir", "new_cursor", "odoo_conf", "read_local"]
 
 _READS_IN_PART = "size" in inspect.signature(IrAttachment._file_read).parameters
 
@@ -28,6 +28,10 @@ def odoo_conf() -> str:
     """The path of Odoo's configuration file (it need not exist)."""
     path = config.get("config")  # since 19.0
     return str(path or config.rcfile)
+
+
+def data_dir() -> str:
+    return str(config["data_dir"])
 
 
 def read_local(core: Callable[..., bytes], fname: str, size: int | None) -> bytes:

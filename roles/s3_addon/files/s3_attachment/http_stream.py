@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from typing import IO, Any
@@ -32,11 +33,14 @@ class ObjectStream(Stream):
     the store itself never touches it.
     """
 
-    def __init__(self, store: ObjectStore, fname: str, **kwargs: Any) -> None:
+    def __init__(self, store: ObjectStore, fname: str, spooled: str, **kwargs: Any) -> None:
         super().__init__(type="path", **kwargs)
         self._store = store
         self._fname = fname
         self._file: IO[bytes] | None = None
+        # Kept open: whoever works off the outbox may remove the file at any time.
+        with contextlib.suppress(FileNotFoundError):
+            self._file = open(spooled, "rb")  # noqa: SIM115
 
     @property
     def path(self) -> str | None:
@@ -44,7 +48,8 @@ class ObjectStream(Stream):
             return None
         if self._file is None:
             self._file = self._fetch()
-        return self._file.name
+        # Not its name, which may be taken away from it.
+        return f"/proc/self/fd/{self._file.fileno()}"
 
     @path.setter
     def path(self, value: None) -> None:

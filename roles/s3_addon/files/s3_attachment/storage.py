@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import os
+import socket
 import time
 from typing import NoReturn
 
@@ -18,7 +19,7 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import config, errors, fence, gc, store
+from .engine import config, database, errors, fence, gc, outbox, store
 
 _logger = logging.getLogger(__name__)
 
@@ -82,15 +83,30 @@ def may_write(env: Environment, objects: store.ObjectStore) -> bool:
     return found.ours
 
 
+def spool(env: Environment, objects: store.ObjectStore) -> outbox.Spool:
+    """Where contents wait on this host."""
+    directory = objects.config.spool_dir or os.path.join(compat.data_dir(), "s3_spool")
+    return outbox.Spool(os.path.join(directory, env.cr.dbname), objects.config.node or socket.gethostname())
+
+
+def drain(env: Environment, objects: store.ObjectStore) -> outbox.Report:
+    """Store what waits on this host, in transactions of its own: see :func:`outbox.drain`."""
+    return outbox.drain(objects, spool(env, objects), _transaction(env))
+
+
 def collect(env: Environment, objects: store.ObjectStore, seconds: float) -> gc.Report:
     """Delete garbage, in transactions of its own: see :func:`gc.collect`."""
 
+    return gc.collect(objects, _transaction(env), seconds)
+
+
+def _transaction(env: Environment) -> database.Transaction:
     @contextlib.contextmanager
     def transaction():
         with compat.new_cursor(env.cr.dbname) as cr:
             yield cr
 
-    return gc.collect(objects, transaction, seconds)
+    return transaction
 
 
 def not_stored(env: Environment, error: errors.StoreError) -> UserError:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 
@@ -12,7 +13,7 @@ from odoo.tools.mimetypes import guess_mimetype
 
 from .. import compat, storage
 from ..engine import gc, keys
-from ..engine.errors import NotFound, StoreError
+from ..engine.errors import NotFound, StoreError, Unavailable
 from ..http_stream import ObjectStream
 
 _logger = logging.getLogger(__name__)
@@ -52,20 +53,26 @@ class IrAttachment(models.Model):
         if store is None:
             return super()._file_write(bin_value, checksum)
         fname = keys.build(checksum)
+        stored = self.env.cr.precommit.data.setdefault(_STORED, {})
+        held = gc.hold(self.env.cr, fname)
+        if stored.get(fname) == held:
+            return fname
         try:
             if not storage.may_write(self.env, store):
                 os.makedirs(os.path.dirname(self._full_path(fname)), exist_ok=True)
                 return super()._file_write(bin_value, checksum)
-            stored = self.env.cr.precommit.data.setdefault(_STORED, {})
-            held = gc.hold(self.env.cr, fname)
-            if stored.get(fname) != held:
-                # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
-                with self.env.registry.cursor() as cr:
-                    self.env["s3.gc.mark"]._mark(cr, fname)
-                store.put(fname, bytes(bin_value), self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
-                stored[fname] = held
+            # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
+            with self.env.registry.cursor() as cr:
+                self.env["s3.gc.mark"]._mark(cr, fname)
+            store.put(fname, bytes(bin_value), self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
+        except Unavailable as error:
+            if store.config.write_mode == "strict":
+                raise storage.not_stored(self.env, error) from error
+            _logger.error("An attachment waits on this host until the object store can take it: %s", error)
+            storage.spool(self.env, store).put(self.env.cr, fname, bytes(bin_value), str(error))
         except StoreError as error:
             raise storage.not_stored(self.env, error) from error
+        stored[fname] = held
         return fname
 
     @api.model
@@ -94,7 +101,14 @@ class IrAttachment(models.Model):
                     return file.read(size)
             if not keys.is_name(fname):
                 raise NotFound(f"{fname} is not in the local filestore, and is no name of an object in the store")
-            return store.get_bytes(fname, size)
+            with contextlib.suppress(FileNotFoundError), open(storage.spool(self.env, store).path(fname), "rb") as file:
+                return file.read(size)
+            try:
+                return store.get_bytes(fname, size)
+            except NotFound as error:
+                if hosts := self.env["s3.outbox"]._hosts(fname):
+                    raise Unavailable(f"{fname} is not in the store yet: it waits on {', '.join(hosts)}") from error
+                raise
         except StoreError as error:
             raise storage.not_read(self.env, error) from error
 
@@ -112,6 +126,10 @@ class IrAttachment(models.Model):
         store = storage.get()
         if store is None or not self.store_fname or not keys.is_name(self.store_fname) or self._s3_is_local(self.store_fname):
             return super()._to_http_stream()
+        try:
+            spooled = storage.spool(self.env, store).path(self.store_fname)
+        except StoreError as error:
+            raise storage.not_read(self.env, error) from error
         return ObjectStream(
             store,
             self.store_fname,
@@ -121,6 +139,7 @@ class IrAttachment(models.Model):
             last_modified=self.write_date,
             size=self.file_size or None,
             public=self.public,
+            spooled=spooled,
         )
 
     # -- deleting -------------------------------------------------------------------------------------------------------

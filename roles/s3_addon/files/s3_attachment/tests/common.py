@@ -14,6 +14,8 @@ import dataclasses
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api
@@ -33,11 +35,21 @@ class StoreCase:
         configured = storage._load()
         if configured is None:
             raise AssertionError("these tests need a configured object store")
-        settings = dataclasses.replace(configured.config, prefix=f"{configured.config.prefix}test-{secrets.token_hex(4)}/", redirect_min_size=1000)
+        spool = tempfile.mkdtemp(prefix="s3-attachment-test-")
+        cls.addClassCleanup(shutil.rmtree, spool)
+        settings = dataclasses.replace(
+            configured.config,
+            prefix=f"{configured.config.prefix}test-{secrets.token_hex(4)}/",
+            redirect_min_size=1000,
+            spool_dir=spool,
+            node="this-host",
+        )
         cls.settings = settings
         cls.store = ObjectStore(settings)
         # Nothing listens there.
-        cls.dead = ObjectStore(dataclasses.replace(settings, endpoint_url="http://127.0.0.1:9", max_attempts=1))
+        dead = dataclasses.replace(settings, endpoint_url="http://127.0.0.1:9", max_attempts=1)
+        cls.dead = ObjectStore(dead)
+        cls.dead_strict = ObjectStore(dataclasses.replace(dead, write_mode="strict"))
         cls.classPatch(storage, "_load", lambda: cls.store)
         cls.addClassCleanup(cls._empty)
 
@@ -53,8 +65,8 @@ class StoreCase:
         answer = cls.store._client().list_objects_v2(Bucket=cls.settings.bucket, Prefix=cls.settings.prefix)
         return [item["Key"] for item in answer.get("Contents", []) if not item["Key"].startswith(f"{cls.settings.prefix}.odoo-s3/")]
 
-    def outage(self):
-        return patch.object(storage, "_load", lambda: self.dead)
+    def outage(self, strict=False):
+        return patch.object(storage, "_load", lambda: self.dead_strict if strict else self.dead)
 
     def unconfigured(self):
         return patch.object(storage, "_load", lambda: None)
@@ -94,7 +106,8 @@ class CommittedCase(StoreCase, common.BaseCase):
     def _forget(cls):
         with cls.transaction() as env:
             env.cr.execute("DELETE FROM ir_attachment WHERE store_fname = ANY(%s)", [list(cls.names)])
-            env.cr.execute("DELETE FROM s3_gc_mark WHERE fname = ANY(%s)", [list(cls.names)])
+            for table in ("s3_gc_mark", "s3_outbox"):
+                env.cr.execute(f"DELETE FROM {table} WHERE fname = ANY(%s)", [list(cls.names)])  # noqa: S608
 
     def attach(self, env, raw, **values):
         attachment = env["ir.attachment"].create({"name": "file.bin", "mimetype": "application/octet-stream", "raw": raw, **values})
