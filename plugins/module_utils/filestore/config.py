@@ -163,6 +163,13 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     return Config(**values, origins=dict(origins))  # type: ignore[arg-type]
 
 
+def shown(settings: Config) -> list[tuple[str, str, str]]:
+    """Each setting with its value, for people to look at, and where it was found ('' for a default). No secret is among the values."""
+    return [
+        (name, "********" if name in _SECRETS and getattr(settings, name) else str(getattr(settings, name)), settings.origins.get(name, "")) for name in _FIELDS
+    ]
+
+
 def _is_base_url(value: str) -> bool:
     try:
         url = urlsplit(value)

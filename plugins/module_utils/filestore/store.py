@@ -33,6 +33,8 @@ except ImportError as error:
 CHUNK = 1024 * 1024
 # From this size on it is cheaper to ask first whether the content is there than to send it in vain.
 ASK_FIRST = 1024 * 1024
+# Bytes a second that must come, on the average, once the time that an operation may take is over.
+SLOWEST = 64 * 1024
 
 _NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -111,9 +113,9 @@ class ObjectStore:
             if size == 0:
                 return b""
             with self._asking("read", fname):
-                return bytes(self._get(fname, Range=f"bytes=0-{size - 1}")["Body"].read())
+                return b"".join(self._chunks(fname, Range=f"bytes=0-{size - 1}"))
         with self._asking("read", fname):
-            content = bytes(self._get(fname)["Body"].read())
+            content = b"".join(self._chunks(fname))
         self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
         return content
 
@@ -123,7 +125,7 @@ class ObjectStore:
         digest = hashlib.sha1(usedforsecurity=False)
         written = 0
         with self._asking("read", fname):
-            for chunk in self._get(fname)["Body"].iter_chunks(CHUNK):
+            for chunk in self._chunks(fname):
                 digest.update(chunk)
                 written += target.write(chunk)
         self._check(fname, sha1, digest.hexdigest())
@@ -240,8 +242,17 @@ class ObjectStore:
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
-    def _get(self, fname: str, **arguments: str) -> Any:
-        return self._client().get_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), **arguments)
+    def _chunks(self, fname: str, **arguments: str) -> Iterator[bytes]:
+        """The body of an object, as long as it comes fast enough: each byte that comes in time begins the read time-out anew."""
+        body = self._client().get_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), **arguments)["Body"]
+        begin, came = time.monotonic(), 0
+        # Each piece is as large as all before it, so that a look at the clock is never later than twice its time.
+        while chunk := body.read(min(CHUNK, max(came, 512))):
+            came += len(chunk)
+            yield chunk
+            if time.monotonic() - begin > self.config.op_budget + came / SLOWEST:
+                body.close()
+                raise Unavailable(f"could not read {fname} in {self.config.where}: only {came} bytes came in {self.config.op_budget} seconds")
 
     def _head(self, fname: str) -> Head:
         answer = self._client().head_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), ChecksumMode="ENABLED")
