@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import testinfra
 
-EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
-NAME = "s3_addon-odoo"
-PYTHON = "/opt/odoo/venv/bin/python"
+sys.path.insert(0, str(SCENARIO.parent / "shared"))
 
+from odoo_host import EPHEMERAL, NAME, Person, host, inside, secret
 
-def secret(name: str) -> str:
-    """A secret that the playbook made."""
-    return (EPHEMERAL / name).read_text().split()[0]
-
-
-def inside(script: str, job: Any, *user: str) -> Any:
-    """Run a script on the host with a job on its standard input; its last line is the answer, in JSON."""
-    command = ["podman", "exec", "--interactive", *user, NAME, PYTHON, "-c", script]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-class Person:
-    """Somebody who uses Odoo over HTTP."""
-
-    def __init__(self, password: str = "") -> None:
-        self.password = password
-
-    def does(self, *steps: dict[str, Any]) -> list[Any]:
-        job = {"base": "http://127.0.0.1:8069", "database": "odoo", "password": self.password, "steps": steps}
-        return inside((SCENARIO / "tests/inside.py").read_text(), job)
-
-    def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        (answer,) = self.does({"do": "upload", "name": name, "content": base64.b64encode(content).decode()})
-        assert answer["status"] == 200
-        return answer["files"][0]
-
-    def download(self, path: str, **step: Any) -> dict[str, Any]:
-        (answer,) = self.does({"do": "download", "path": path, **step})
-        return answer
+__all__ = ["EPHEMERAL", "NAME", "Person", "Run", "host", "inside", "play", "secret"]
 
 
 @dataclass
@@ -81,11 +49,6 @@ def play(playbook: str, variables: dict[str, Any], *options: str) -> Run:
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return Run(done.returncode, done.stdout + done.stderr)
-
-
-@pytest.fixture(scope="session")
-def host() -> testinfra.host.Host:
-    return testinfra.get_host(f"podman://{NAME}")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import urllib.request
 from unittest.mock import patch
 
 from odoo.tests import HttpCase, new_test_user, tagged
-from odoo.tools import mute_logger
+from odoo.tools import config, mute_logger
 from PIL import Image
 
 from .. import storage
@@ -191,3 +191,37 @@ class TestDownload(StoreCase, HttpCase):
             attachment = self.create(raw)
         response = self.get(attachment)
         self.assertEqual((response.status_code, response.content), (200, raw))
+
+    def test_web_server_is_not_sent_to_a_local_file(self):
+        """Where Odoo lets a web server send files from the filestore, those that are not there come from Odoo."""
+        image = io.BytesIO()
+        Image.frombytes("RGB", (8, 8), secrets.token_bytes(8 * 8 * 3)).save(image, "PNG")
+        raw = image.getvalue()
+        attachment = self.create(raw, name="a.png", mimetype="image/png", public=True, url="/s3_attachment/a.png")
+        fname = self.assertInStore(raw)
+        partner = self.env["res.partner"].create({"name": "P", "image_1920": base64.b64encode(raw)})
+        paths = (
+            attachment.url,
+            f"/web/content/{attachment.id}",
+            f"/web/image/{attachment.id}",
+            f"/web/content/res.partner/{partner.id}/image_1920",
+        )
+        with patch.object(config, "options", {**config.options, "x_sendfile": True}):
+            for path in paths:
+                response = self.get(None, path=path)
+                self.assertEqual((response.status_code, response.content), (200, raw), path)
+                self.assertFalse({"X-Sendfile", "X-Accel-Redirect"} & set(response.headers), path)
+                self.assertNotIn(fname, str(response.headers), path)
+
+    def test_asset_bundle(self):
+        self.env["ir.attachment"].search([("url", "=like", "/web/assets/%")]).unlink()
+        self.env.registry.clear_cache("assets")
+        attachment = self.env["ir.qweb"]._get_asset_bundle("web.assets_frontend_minimal").js()
+        raw = attachment.raw
+        self.assertGreater(len(raw), 1000)
+        self.assertInStore(raw)
+        for x_sendfile in (False, True):
+            with patch.object(config, "options", {**config.options, "x_sendfile": x_sendfile}):
+                response = self.get(None, path=attachment.url)
+            self.assertEqual((response.status_code, response.content), (200, raw))
+            self.assertIn("javascript", response.headers["Content-Type"])

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+import time
 import urllib.parse
 
 import requests
@@ -43,6 +44,9 @@ class Person:
         except RuntimeError as error:
             return {"error": str(error)}
 
+    def unlink(self, ids):
+        return {"deleted": self.model("unlink", ids)}
+
     def search(self, domain, fields):
         return self.model("search_read", domain, fields)
 
@@ -66,6 +70,12 @@ class Person:
         return requests.get(urllib.parse.urlsplit(location)._replace(query="").geturl(), timeout=60).status_code
 
 
+def timed(person, do, **step):
+    begin = time.monotonic()
+    answer = getattr(person, do)(**step)
+    return answer | {"seconds": time.monotonic() - begin} if isinstance(answer, dict) else answer
+
+
 job = json.load(sys.stdin)
 person = Person(job)
-print(json.dumps([getattr(person, step.pop("do"))(**step) for step in job["steps"]]))
+print(json.dumps([timed(person, **step) for step in job["steps"]]))
