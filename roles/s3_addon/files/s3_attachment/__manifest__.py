@@ -10,8 +10,13 @@
     "author": "the odooops.stack authors",
     "website": "https://github.com/odooops/stack",
     "license": "LGPL-3",
-    "depends": ["base"],
+    "depends": ["base", "base_setup", "web"],
     "external_dependencies": {"python": ["boto3"]},
-    "data": ["security/ir.model.access.csv"],
+    "data": [
+        "security/ir.model.access.csv",
+        "views/s3_gc_mark_views.xml",
+        "views/ir_attachment_views.xml",
+        "views/res_config_settings_views.xml",
+    ],
     "installable": True,
 }

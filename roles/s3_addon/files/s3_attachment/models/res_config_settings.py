@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+from __future__ import annotations
+
+from markupsafe import Markup
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+
+from .. import storage
+from ..engine import config
+from ..engine.errors import StoreError
+
+
+class ResConfigSettings(models.TransientModel):
+    """The state of the object store, to be looked at: it is configured on the host, where Odoo cannot change it."""
+
+    _inherit = "res.config.settings"
+
+    s3_attachment_store = fields.Char("Object store", compute="_compute_s3_attachment", groups="base.group_system")
+    s3_attachment_fault = fields.Char("Fault of the settings", compute="_compute_s3_attachment", groups="base.group_system")
+    s3_attachment_settings = fields.Html("Settings of the object store", compute="_compute_s3_attachment", groups="base.group_system", sanitize=False)
+    s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
+
+    @api.depends("company_id")
+    def _compute_s3_attachment(self):
+        store = storage.get()
+        values = {"s3_attachment_store": False, "s3_attachment_fault": False, "s3_attachment_settings": False}
+        try:
+            if store is not None:
+                values["s3_attachment_store"] = store.config.where
+                values["s3_attachment_settings"] = self._s3_attachment_table(store.config)
+        except StoreError as error:
+            values["s3_attachment_fault"] = str(error)
+        self.env.cr.execute("SELECT count(*) FROM s3_gc_mark")
+        self.update({**values, "s3_attachment_marks": self.env.cr.fetchone()[0]})
+
+    @api.model
+    def _s3_attachment_table(self, settings: config.Config) -> Markup:
+        """Every setting, its value (of a secret only that it is there), and where it comes from."""
+        rows = Markup().join(
+            Markup("<tr><td>%s</td><td>%s</td><td>%s</td></tr>") % (name, value, origin or self.env._("default"))
+            for name, value, origin in config.shown(settings)
+        )
+        titles = (self.env._("Setting"), self.env._("Value"), self.env._("From"))
+        return Markup('<table class="table table-sm"><thead><tr><th>%s</th><th>%s</th><th>%s</th></tr></thead><tbody>%s</tbody></table>') % (*titles, rows)
+
+    def action_s3_attachment_test(self):
+        """Look up and read an object with Odoo's own key, and say how it went."""
+        if not self.env.user.has_group("base.group_system"):
+            raise AccessError(self.env._("Only administrators may test the object store."))
+        store = storage.get()
+        kind, text = "success", ""
+        try:
+            if store is None:
+                kind, text = "warning", self.env._("No object store is configured: attachments stay in the local filestore.")
+            elif store.probe(write=False):
+                kind, text = "warning", self.env._("The object store answers, but this key has not stored anything there yet.")
+            else:
+                text = self.env._("The object store answers, and what was stored with this key comes back as it was.")
+        except StoreError as error:
+            kind, text = "danger", str(error)
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {"title": self.env._("Object store"), "message": text, "type": kind, "sticky": kind != "success"},
+        }
