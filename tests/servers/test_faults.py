@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, keys
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import StoreError
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied, NotFound, StoreError
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.store import ASK_FIRST, ObjectStore
 from conftest import Server, free_port
 from fault_proxy import FAULTS, FaultProxy
@@ -120,12 +120,40 @@ def sign(stage: Stage) -> bool:
     return "X-Amz-Signature=" in stage.through.presign(STORED.fname)
 
 
+def delete(stage: Stage) -> Callable[[], bool]:
+    old = content(SIZE)
+    stage.direct.put(old.fname, old.body)
+    ended: list[object] = ["nothing"]
+
+    def act() -> bool:
+        try:
+            ended[0] = stage.through.delete([old.fname])
+        except StoreError as error:
+            ended[0] = error
+            raise
+        if ended[0]:
+            raise Denied(f"bucket {BUCKET}: {ended[0]}")
+        return True
+
+    def check() -> None:
+        """Whatever was said: it is there with all its bytes, or it is not there."""
+        try:
+            assert stage.direct.get_bytes(old.fname) == old.body
+            assert ended[0], "said to be deleted, and is not"
+        except NotFound:
+            pass
+
+    act.check = check  # type: ignore[attr-defined]
+    return act
+
+
 OPERATIONS: dict[str, Callable[[Stage], Callable[[], bool]]] = {
     "write": lambda stage: write(stage, SIZE),
     "write, large": lambda stage: write(stage, ASK_FIRST + SIZE),
     "read": lambda stage: lambda: stage.through.get_bytes(STORED.fname) == STORED.body,
     "read to a file": lambda stage: lambda: read_to_file(stage),
     "look up": lambda stage: lambda: stage.through.head(STORED.fname)[:2] == (SIZE, STORED.fname[3:43]),
+    "delete": delete,
     "sign a link": lambda stage: lambda: sign(stage),
 }
 

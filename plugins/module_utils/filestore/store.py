@@ -166,8 +166,11 @@ class ObjectStore:
         by_key = {keys.object_key(self.config.prefix, fname): fname for fname in fnames}
         with self._asking("delete", f"{len(fnames)} objects"):
             # Never with a VersionId: what a mistake deletes can be had back.
-            answer = self._client().delete_objects(Bucket=self.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key], "Quiet": True})
-        return {by_key[error["Key"]]: f"{error.get('Code', '')} {error.get('Message', '')}".strip() for error in answer.get("Errors", [])}
+            answer = self._client().delete_objects(Bucket=self.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key]})
+        deleted = {entry.get("Key") for entry in answer.get("Deleted", [])}
+        reasons = {error.get("Key"): f"{error.get('Code', '')} {error.get('Message', '')}".strip() for error in answer.get("Errors", [])}
+        # Only what the store says by name to be deleted: MinIO takes a list that was garbled on its way.
+        return {fname: reasons.get(key, "the store does not say that it is deleted") for key, fname in by_key.items() if key not in deleted}
 
     # -- notes about the prefix -----------------------------------------------------------------------------------------
 
