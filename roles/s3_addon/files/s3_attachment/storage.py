@@ -83,6 +83,11 @@ def may_write(env: Environment, objects: store.ObjectStore) -> bool:
     return found.ours
 
 
+def last_known_owner(env: Environment, objects: store.ObjectStore) -> fence.Fence | None:
+    """What this process found out when it last wanted to write; nobody is asked."""
+    return _fences.get((env.cr.dbname, objects.config), (0.0, None))[1]
+
+
 def spool(env: Environment, objects: store.ObjectStore) -> outbox.Spool:
     """Where contents wait on this host."""
     directory = objects.config.spool_dir or os.path.join(compat.data_dir(), "s3_spool")

@@ -9,7 +9,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from .. import storage
-from ..engine import config
+from ..engine import config, fence
 from ..engine.errors import StoreError
 
 
@@ -21,16 +21,20 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_store = fields.Char("Object store", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_fault = fields.Char("Fault of the settings", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_settings = fields.Html("Settings of the object store", compute="_compute_s3_attachment", groups="base.group_system", sanitize=False)
+    s3_attachment_owner = fields.Char("Owner of the objects", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
 
     @api.depends("company_id")
     def _compute_s3_attachment(self):
         store = storage.get()
-        values = {"s3_attachment_store": False, "s3_attachment_fault": False, "s3_attachment_settings": False}
+        values = dict.fromkeys(("s3_attachment_store", "s3_attachment_fault", "s3_attachment_settings", "s3_attachment_owner"), False)
         try:
             if store is not None:
                 values["s3_attachment_store"] = store.config.where
                 values["s3_attachment_settings"] = self._s3_attachment_table(store.config)
+                # The page must open when the store does not answer, so it is not asked.
+                found = storage.last_known_owner(self.env, store)
+                values["s3_attachment_owner"] = found.reason if found else self.env._("not asked since Odoo was started")
         except StoreError as error:
             values["s3_attachment_fault"] = str(error)
         self.env.cr.execute("SELECT count(*) FROM s3_gc_mark")
@@ -47,7 +51,7 @@ class ResConfigSettings(models.TransientModel):
         return Markup('<table class="table table-sm"><thead><tr><th>%s</th><th>%s</th><th>%s</th></tr></thead><tbody>%s</tbody></table>') % (*titles, rows)
 
     def action_s3_attachment_test(self):
-        """Look up and read an object with Odoo's own key, and say how it went."""
+        """Look up and read an object with Odoo's own key, ask whose the objects are, and say how it went."""
         if not self.env.user.has_group("base.group_system"):
             raise AccessError(self.env._("Only administrators may test the object store."))
         store = storage.get()
@@ -55,10 +59,14 @@ class ResConfigSettings(models.TransientModel):
         try:
             if store is None:
                 kind, text = "warning", self.env._("No object store is configured: attachments stay in the local filestore.")
-            elif store.probe(write=False):
-                kind, text = "warning", self.env._("The object store answers, but this key has not stored anything there yet.")
             else:
-                text = self.env._("The object store answers, and what was stored with this key comes back as it was.")
+                owner = fence.examine(store, self.env.cr)
+                # Where the objects belong to another database, nothing is stored.
+                store.probe(write=owner.ours)
+                kind = "success" if owner.ours else "warning"
+                text = self.env._("The object store answers, and what was stored there comes back as it was: %s.", owner.reason)
+                if not owner.ours:
+                    text = self.env._("The object store answers, but nothing is stored there: %s.", owner.reason)
         except StoreError as error:
             kind, text = "danger", str(error)
         return {

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from unittest.mock import patch
 
@@ -11,7 +12,8 @@ from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from .. import storage
-from ..engine import errors
+from ..engine import errors, fence
+from ..engine.store import ObjectStore
 from .common import StoreCase
 
 
@@ -65,14 +67,22 @@ class TestSettings(StoreCase, TransactionCase):
     def test_connection(self):
         page = self.page()
         kind, text = self.told(page)
-        self.assertEqual((kind, "has not stored anything" in text), ("warning", True))
-        self.assertFalse([key for key in self._keys() if "/.probe/" in key], "a test of the connection stores nothing")
-        self.store.probe()
-        self.assertEqual(self.told(page)[0], "success")
+        self.assertEqual((kind, "belongs to this database" in text), ("success", True))
+        self.assertIn("belongs to this database", self.page().s3_attachment_owner)
         with self.outage():
+            self.assertIn("not asked", self.page().s3_attachment_owner)
             kind, text = self.told(page)
             self.assertEqual(kind, "danger")
             self.assertIn("no complete answer", text)
+
+    def test_connection_of_a_copy(self):
+        mine = dataclasses.replace(self.settings, prefix=f"{self.settings.prefix}copied/")
+        fence.claim(ObjectStore(mine), self.env.cr)
+        copy = ObjectStore(dataclasses.replace(mine, instance_id="copy"))
+        with patch.object(storage, "_load", lambda: copy):
+            kind, text = self.told(self.page())
+        self.assertEqual((kind, "belongs to the database" in text), ("warning", True))
+        self.assertFalse([key for key in self._keys() if "copied/.probe/" in key], "a copy has stored something")
 
     def test_marks_are_counted(self):
         before = self.page().s3_attachment_marks
