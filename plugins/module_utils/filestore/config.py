@@ -63,6 +63,7 @@ class Config:
     gc_grace_hours: int = 24
     gc_batch: int = 200
     gc_unversioned: str = "refuse"
+    metrics_token: str = dataclasses.field(default="", repr=False)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -72,7 +73,7 @@ class Config:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "origins"}
-_SECRETS = {"secret_key"}
+_SECRETS = {"secret_key", "metrics_token"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
     "serve_mode": ("redirect", "proxy"),
@@ -98,6 +99,7 @@ _PATTERNS = {
     "database_uuid": (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the value of the system parameter database.uuid"),
     "node": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
     "spool_dir": (re.compile(r"(?:/[^/\s]+)+"), "an absolute path without blanks"),
+    "metrics_token": (re.compile(r"[A-Za-z0-9._~+/=-]{16,200}"), "16 to 200 of A-Z, a-z, 0-9, '.', '_', '~', '+', '/', '=' and '-'"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import hashlib
 import io
 import os
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import keys
+from . import keys, log, metrics
 from .breaker import Breaker
 from .config import Config
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
@@ -38,6 +39,8 @@ SLOWEST = 64 * 1024
 
 _NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+# What the actions of messages are called in metrics and in the log.
+_OPERATIONS = {"sign a link to": "sign", "ask about versions": "other"}
 
 
 class Head(NamedTuple):
@@ -48,6 +51,14 @@ class Head(NamedTuple):
     etag: str
     version_id: str | None
     storage_class: str
+
+
+@dataclasses.dataclass
+class Moved:
+    """Bytes of contents that an operation has sent and received."""
+
+    sent: int = 0
+    received: int = 0
 
 
 class ObjectStore:
@@ -86,7 +97,7 @@ class ObjectStore:
             "ChecksumSHA1": base64.b64encode(bytes.fromhex(sha1)).decode(),
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
         }
-        with self._asking("store", fname):
+        with self._asking("store", fname) as moved:
             conditional = self._accepts("PutObject", "IfNoneMatch")
             if (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
@@ -95,6 +106,7 @@ class ObjectStore:
                 try:
                     # Versioned buckets would otherwise keep a copy for each time the same content comes.
                     self._client().put_object(**arguments, Body=file, IfNoneMatch="*")
+                    moved.sent = size
                     return True
                 except botocore.exceptions.ClientError as error:
                     if _code(error) not in _PRECONDITION:
@@ -104,6 +116,7 @@ class ObjectStore:
             # There is an object that is not this content (cut short, or put there by somebody else): it is replaced.
             file.seek(0)
             self._client().put_object(**arguments, Body=file)
+            moved.sent = size
             return True
 
     def get_bytes(self, fname: str, size: int | None = None) -> bytes:
@@ -112,11 +125,14 @@ class ObjectStore:
         if size is not None and size >= 0:
             if size == 0:
                 return b""
-            with self._asking("read", fname):
-                return b"".join(self._chunks(fname, Range=f"bytes=0-{size - 1}"))
-        with self._asking("read", fname):
+            with self._asking("read", fname) as moved:
+                content = b"".join(self._chunks(fname, Range=f"bytes=0-{size - 1}"))
+                moved.received = len(content)
+                return content
+        with self._asking("read", fname) as moved:
             content = b"".join(self._chunks(fname))
-        self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
+            moved.received = len(content)
+            self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
         return content
 
     def get_to_file(self, fname: str, target: BinaryIO) -> int:
@@ -124,11 +140,12 @@ class ObjectStore:
         sha1 = keys.parse(fname).sha1
         digest = hashlib.sha1(usedforsecurity=False)
         written = 0
-        with self._asking("read", fname):
+        with self._asking("read", fname) as moved:
             for chunk in self._chunks(fname):
                 digest.update(chunk)
                 written += target.write(chunk)
-        self._check(fname, sha1, digest.hexdigest())
+                moved.received = written
+            self._check(fname, sha1, digest.hexdigest())
         return written
 
     def head(self, fname: str) -> Head:
@@ -249,8 +266,8 @@ class ObjectStore:
         """The body of an object, as long as it comes fast enough: each byte that comes in time begins the read time-out anew."""
         body = self._client().get_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), **arguments)["Body"]
         begin, came = time.monotonic(), 0
-        # Each piece is as large as all before it, so that a look at the clock is never later than twice its time.
-        while chunk := body.read(min(CHUNK, max(came, 512))):
+        # Each piece is a quarter of all before it, so that the clock is looked at in time, and seldom when much comes.
+        while chunk := body.read(min(CHUNK, max(came // 4, 256))):
             came += len(chunk)
             yield chunk
             if time.monotonic() - begin > self.config.op_budget + came / SLOWEST:
@@ -314,7 +331,7 @@ class ObjectStore:
             if name in botocore.config.Config.OPTION_DEFAULTS:
                 # Contents have their SHA-1, which we give and check ourselves; other checksums some stores refuse.
                 options[name] = "when_required"
-        with self._translated("connect to", ""):
+        with self._raising("connect to", ""):
             # A session of its own: the default one may not be used by several threads at once.
             client = boto3.session.Session().client(
                 "s3",
@@ -337,12 +354,12 @@ class ObjectStore:
             raise Unavailable(f"{self.config.where} gave no answer within {self.config.op_budget} s")
 
     @contextlib.contextmanager
-    def _asking(self, action: str, name: str) -> Iterator[None]:
+    def _asking(self, action: str, name: str) -> Iterator[Moved]:
         """As :meth:`_translated`, for what goes over the network: the breaker sees how it went."""
         self.breaker.check()
         try:
-            with self._translated(action, name):
-                yield
+            with self._translated(action, name) as moved:
+                yield moved
         except Unavailable:
             self.breaker.failed()
             raise
@@ -352,8 +369,25 @@ class ObjectStore:
         self.breaker.succeeded()
 
     @contextlib.contextmanager
-    def _translated(self, action: str, name: str) -> Iterator[None]:
-        """Turn what boto3 raises into our errors."""
+    def _translated(self, action: str, name: str) -> Iterator[Moved]:
+        """Turn what boto3 raises into our errors; count and log the operation."""
+        begin, moved, outcome, sentence = time.monotonic(), Moved(), "ok", ""
+        try:
+            with self._raising(action, name):
+                yield moved
+        except StoreError as error:
+            outcome, sentence = type(error).__name__, str(error)
+            raise
+        except BaseException:
+            outcome = "other"
+            raise
+        finally:
+            operation, seconds = _OPERATIONS.get(action, action), time.monotonic() - begin
+            metrics.SHARED.count(operation, outcome, seconds, moved.sent, moved.received)
+            log.operation(operation, name, outcome, seconds=seconds, sent=moved.sent, received=moved.received, error=sentence)
+
+    @contextlib.contextmanager
+    def _raising(self, action: str, name: str) -> Iterator[None]:
         what = f"could not {action} {name} in {self.config.where}" if name else f"could not {action} {self.config.where}"
         try:
             yield

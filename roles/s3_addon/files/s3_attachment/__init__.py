@@ -2,4 +2,4 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-from . import models  # noqa: F401
+from . import controllers, models  # noqa: F401

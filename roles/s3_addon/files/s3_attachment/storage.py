@@ -19,7 +19,7 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import config, database, errors, fence, gc, outbox, store
+from .engine import config, database, errors, fence, gc, metrics, outbox, store
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ class Unusable:
 
 @functools.lru_cache(maxsize=1)
 def _load() -> store.ObjectStore | None:
+    # Of this host alone: where several share the directory, the numbers of their processes mean nothing to each other.
+    metrics.SHARED.directory = os.path.join(compat.data_dir(), "s3_attachment", f"metrics-{socket.gethostname()}")
     settings = config.load(compat.odoo_conf(), os.environ)
     return store.ObjectStore(settings) if settings else None
 

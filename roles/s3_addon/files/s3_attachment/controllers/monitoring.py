@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""What a monitoring system asks. It has a token and no user, and needs no database."""
+
+from __future__ import annotations
+
+import hmac
+import json
+
+from odoo import http
+from odoo.http import Response, request
+from werkzeug.exceptions import NotFound
+
+from .. import storage
+from ..engine import fence, metrics
+from ..engine.errors import StoreError
+
+
+class Monitoring(http.Controller):
+    @http.route("/s3_attachment/metrics", type="http", auth="none", methods=["GET"], save_session=False, readonly=True)
+    def metrics(self):
+        """Counters of all processes of this host, in Prometheus's text format."""
+        self._check_token()
+        return Response(metrics.SHARED.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @http.route("/s3_attachment/health", type="http", auth="none", methods=["GET"], save_session=False, readonly=True)
+    def health(self):
+        """200 if the store answers, else 503; as JSON what is wrong."""
+        store = self._check_token()
+        answer = {"status": "ok", "store": store.config.where}
+        try:
+            # One small object; nothing is counted as wrong if nobody has stored anything yet.
+            store.get_note(fence.OWNER)
+        except StoreError as error:
+            answer |= {"status": "fault", "fault": str(error)}
+        return Response(json.dumps(answer), status=200 if answer["status"] == "ok" else 503, content_type="application/json")
+
+    def _check_token(self):
+        """The store; to whoever has no token there is no such page."""
+        store = storage.get()
+        try:
+            expected = store.config.metrics_token if store is not None else ""
+        except StoreError:
+            expected = ""
+        given = request.httprequest.headers.get("Authorization", "")
+        if not expected or not hmac.compare_digest(given.encode(), f"Bearer {expected}".encode()):
+            raise NotFound()
+        return store
