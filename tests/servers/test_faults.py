@@ -83,7 +83,7 @@ def stage(start_server: Callable[[str], Server]) -> Iterator[Stage]:
     direct.put(STORED.fname, STORED.body)
     port = free_port()
     with running(FaultProxy(port, int(server.endpoint_url.rsplit(":", 1)[1]))) as proxy:
-        hurried = {"endpoint_url": f"http://127.0.0.1:{port}", "connect_timeout": "1", "read_timeout": "1", "max_attempts": "1", "op_budget": "1"}
+        hurried = {"endpoint_url": f"http://127.0.0.1:{port}", "connect_timeout": "1", "read_timeout": "1", "max_attempts": "1", "op_budget": "2"}
         yield Stage(proxy, ObjectStore(config.parse(given | hurried, {})), direct)
 
 

@@ -31,7 +31,7 @@ OPERATIONS = ["upload in a form", "save by the web client", "download", "picture
 BUDGET = 2.0  # seconds that the store may keep a person waiting
 SLACK = 1.5  # for Odoo itself
 SMALL, LARGE = 5000, 2 * 1024 * 1024
-ODOO = {"ENDPOINT_URL": "http://127.0.0.1:9100", "CONNECT_TIMEOUT": 1, "READ_TIMEOUT": 1, "MAX_ATTEMPTS": 1, "OP_BUDGET": 1}
+ODOO = {"ENDPOINT_URL": "http://127.0.0.1:9100", "CONNECT_TIMEOUT": 1, "READ_TIMEOUT": 1, "MAX_ATTEMPTS": 1, "OP_BUDGET": 2}
 
 
 @pytest.fixture(scope="module")
