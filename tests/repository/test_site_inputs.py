@@ -17,7 +17,8 @@ VAULT = {"stack_s3_access_key": "theirs", "stack_s3_secret_key": "given-by-a-vau
 TWO_APPS = {"app": {"hosts": {"app1": None, "app2": {"ansible_host": "10.0.0.15"}}}}
 
 REFUSED = {
-    "two hosts for Odoo": ("split", TWO_APPS, {}, "The group app has 2 hosts (app1, app2), and this version deploys one"),
+    "nobody left": ("split", TWO_APPS, {"stack_drained_hosts": ["app1", "app2"]}, 'stack_drained_hosts is ["app1", "app2"]: it names hosts of the group app'),
+    "an unknown host drained": ("split", {}, {"stack_drained_hosts": ["app7"]}, 'stack_drained_hosts is ["app7"]: it names hosts of the group app (app1)'),
     "two databases": ("split", {"db": {"hosts": {"db1": None, "web1": None}}}, {}, "The group db has 2 hosts (db1, web1)"),
     "no database": ("single", {"db": {}}, {}, "one in db (or stack_database_host names a server"),
     "no web": ("single", {"web": {}}, {}, "must have a host in each of the groups app and web"),

@@ -41,6 +41,7 @@ VALUES: list[tuple[str, dict[str, t.Any]]] = [
     ("nginx_http_port (18443) and nginx_https_port (18443) must differ", {"nginx_http_port": 18443}),
     ("nginx_https_port (8072) must differ", {"nginx_https_port": 8072}),
     ("nginx_odoo_upstreams needs at least one server", {"nginx_odoo_upstreams": []}),
+    ("nginx_odoo_upstreams are all drained", {"nginx_odoo_upstreams": [{"host": "192.0.2.1", "drained": True}]}),
     ("one bucket in nginx_store_buckets", {"nginx_store_buckets": []}),
     ("set nginx_store_upstream_tls_name", {**TLS, "nginx_store_upstreams": [{"host": "192.0.2.1"}]}),
     ("nginx_store_upstream_tls=true", {"nginx_store_upstream_ca": "/etc/ssl/ca.crt"}),

@@ -10,10 +10,10 @@ import pytest
 
 def test_secrets_are_for_the_owner_only(secrets, secrets_file):
     assert stat.S_IMODE(os.stat(secrets_file).st_mode) == 0o600
-    assert len(secrets) == 7 and all(len(value) >= 20 for value in secrets.values())
+    assert len(secrets) == 8 and all(len(value) >= 20 for value in secrets.values())
 
 
-@pytest.mark.parametrize(("name", "ports"), [("site-db", {5432}), ("site-s3", {9000}), ("site-app", {8069, 8072}), ("site-web", {80, 443})])
+@pytest.mark.parametrize(("name", "ports"), [("site-db", {5432}), ("site-s3", {9000}), ("site-app", {8069, 8072}), ("site-app2", {8069, 8072}), ("site-web", {80, 443})])
 def test_listens_for_others_on_its_own_ports_only(on, name, ports):
     listening = on(name).check_output("ss -Hltn | awk '{print $4}' | grep -vE '^(127\\.|\\[::1\\])'").split()
     assert {int(socket.rsplit(":", 1)[1]) for socket in listening} - {22} == ports
@@ -40,7 +40,7 @@ def test_language_and_country_are_the_declared_ones(on):
 
 def test_no_secret_is_seen_where_it_does_not_belong(on, secrets):
     canary = "canary" + os.urandom(12).hex()
-    for name in ("site-db", "site-s3", "site-app", "site-web"):
+    for name in ("site-db", "site-s3", "site-app", "site-app2", "site-web"):
         host = on(name)
         # A scanner proves itself first: it has to find what was planted in each place where it looks.
         host.check_output(f"logger -t test {canary}; printf '%s' {canary} >/var/log/canary.log; printf '%s' {canary} >/tmp/canary; chmod 644 /tmp/canary")
