@@ -13,7 +13,10 @@ def test_secrets_are_for_the_owner_only(secrets, secrets_file):
     assert len(secrets) == 8 and all(len(value) >= 20 for value in secrets.values())
 
 
-@pytest.mark.parametrize(("name", "ports"), [("site-db", {5432}), ("site-s3", {9000}), ("site-app", {8069, 8072}), ("site-app2", {8069, 8072}), ("site-web", {80, 443})])
+@pytest.mark.parametrize(
+    ("name", "ports"),
+    [("site-db", {5432}), ("site-s3", {9000}), ("site-app", {8069, 8072}), ("site-app2", {8069, 8072}), ("site-web", {80, 443})],
+)
 def test_listens_for_others_on_its_own_ports_only(on, name, ports):
     listening = on(name).check_output("ss -Hltn | awk '{print $4}' | grep -vE '^(127\\.|\\[::1\\])'").split()
     assert {int(socket.rsplit(":", 1)[1]) for socket in listening} - {22} == ports
