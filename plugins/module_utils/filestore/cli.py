@@ -90,7 +90,7 @@ def _drain(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _data_dir(odoo_conf: str) -> str:
-    directory = database.odoo_option(odoo_conf, "data_dir")
+    directory = database.options_of(odoo_conf).get("data_dir")
     if not directory:
         raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
     return directory
