@@ -66,6 +66,9 @@ options:
       - How many times a request is tried in all.
     type: int
     default: 3
+notes:
+  - Ansible shows what a task's C(environment) holds in its verbose output and to all who can list the host's processes.
+    Give a secret by O(secret_key), or by a profile in a file that only the user of the module can read, and not there.
 """
 
     DOCUMENTATION = r"""

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 import typing as t
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest

@@ -43,6 +43,21 @@ class FakeMinio:
     def policy_info(self, name: str) -> str:
         return json.dumps(self.policies[name]) if name in self.policies else self.fail(404, "XMinioAdminNoSuchPolicy")
 
+    def policy_list(self) -> str:
+        return json.dumps(self.policies)
+
+    def user_list(self) -> str:
+        return json.dumps({name: json.loads(self.user_info(name)) for name in self.users})
+
+    def group_list(self) -> str:
+        return json.dumps(["people"])
+
+    def group_info(self, name: str) -> str:
+        return json.dumps({"status": "enabled", "members": ["anna"], "policy": "a"}) if name == "people" else self.fail(404, "XMinioAdminNoSuchGroup")
+
+    def list_service_account(self, user: str) -> str:
+        return json.dumps({"accounts": [{"accessKey": key} for key, data in self.keys.items() if data["user"] == user] or None})
+
     def policy_add(self, name: str, policy: t.Any) -> str:
         if not isinstance(policy["Statement"], list):
             self.fail(400, "XMinioMalformedIAMPolicy")
