@@ -78,6 +78,11 @@ options:
   login_ca_file:
     description: The path of the certificates to trust for the server of the database.
     type: path
+  system_user:
+    description:
+      - The user that runs Odoo, as whom a module that runs as root does all its work.
+      - PostgreSQL wants that where Odoo connects by a socket without a password.
+    type: str
   bucket:
     description:
       - The bucket. It is given together with the connection's options; without it, both come from O(config_file).
@@ -175,6 +180,7 @@ EXAMPLES = r"""
     state: uploaded
     database: odoo
     config_file: /etc/odoo/odoo.conf
+    system_user: odoo
     bandwidth: 20000000
   async: 86400
   poll: 30
@@ -236,8 +242,10 @@ report:
   sample: /var/lib/odooops-filestore/reports/odoo/upload-1-of-1.json
 """
 
+import contextlib
 import dataclasses
 import os
+import pwd
 import typing as t
 
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import CONNECTION, StackModule
@@ -247,6 +255,36 @@ from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors imp
 PHASES = {"uploaded": "upload", "verified": "verify", "cleaned": "clean", "local": "back", "audited": "audit"}
 # What each phase moves: as it is counted when done, when only foreseen, and what was so before.
 MOVED = {"upload": ("uploaded", "to_upload", "in_bucket"), "clean": ("cleaned", "to_clean", "only_bucket"), "back": ("downloaded", "to_download", "local")}
+
+
+@contextlib.contextmanager
+def acting_as(module: StackModule) -> t.Iterator[None]:
+    """Do something as the system user, with a directory that is theirs to remember it in."""
+    user = module.params["system_user"]
+    if not user or os.geteuid():
+        yield
+        return
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise ConfigError(f"system_user is {user}, which is no user of this host: give the one that runs Odoo") from None
+    if not module.check_mode:
+        for name in ("state_directory", "report_directory"):
+            path = module.params[name]
+            if path and not os.path.isdir(path):
+                os.makedirs(path, 0o750)
+                os.chown(path, entry.pw_uid, entry.pw_gid)
+    groups = os.getgroups()
+    # What is effective only, so that root can tidy up in the end.
+    os.setgroups(os.getgrouplist(user, entry.pw_gid))
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def store_of(module: StackModule) -> config.Config:
@@ -347,6 +385,7 @@ def main() -> None:
             "login_password": {"type": "str", "no_log": True},
             "login_sslmode": {"type": "str", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
             "login_ca_file": {"type": "path"},
+            "system_user": {"type": "str"},
             "bucket": {"type": "str"},
             "prefix": {"type": "str", "default": ""},
             "instance_id": {"type": "str"},
@@ -371,8 +410,9 @@ def main() -> None:
         required_if=[("state", "proved", ["host"])],
     )
     try:
-        run = run_of(module)
-        result = prove(module, run) if module.params["state"] == "proved" else migrate(module, run)
+        with acting_as(module):
+            run = run_of(module)
+            result = prove(module, run) if module.params["state"] == "proved" else migrate(module, run)
     except StoreError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
