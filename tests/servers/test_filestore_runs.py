@@ -22,7 +22,7 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import database, keys
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import database, keys, survey
 from ansible_collections.odooops.stack.plugins.modules import filestore as module
 from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
 from conftest import Server, free_port, minio
@@ -268,3 +268,23 @@ def test_playbook_there_and_back(store: Filestore) -> None:
     output = play(store, direction="back")
     assert "failed=0" in output, output
     assert store.files() == before
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 5000])
+def test_names_by_directory(store: Filestore, batch: int) -> None:
+    """Whatever the batches, and whatever other names lie among them, each directory gets all of its names once."""
+    store.add_many(60)
+    for strange in ("ab", "ab/g", "ab/zz", "3f/x", "zz/top", "00", f"{'0' * 40}", f"5a/{'5' * 40}"):
+        store.sql("INSERT INTO ir_attachment (name, store_fname) VALUES ('strange', %s)", strange)
+    fname = sorted(store.contents)[5]
+    store.sql("INSERT INTO ir_attachment (name, store_fname, file_size) VALUES ('routed', %s, 7)", f"{fname}-archive")
+    wanted = {name: len(body) for name, body in store.contents.items()} | {f"{fname}-archive": 7}
+    with database.open_catalogue(store.database, store.connection) as catalogue:
+        catalogue._batch = batch
+        for shard in ("1/1", "1/3", "2/3", "3/3"):
+            prefixes = survey.shard_prefixes(shard)
+            directories = list(catalogue.names(prefixes))
+            assert len(directories) == len(prefixes)
+            for prefix, names in zip(prefixes, directories, strict=True):
+                assert names == {name: size for name, size in wanted.items() if name.startswith(f"{prefix}/")}
+        assert len(catalogue.others()) == 8

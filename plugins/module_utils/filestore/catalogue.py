@@ -42,26 +42,32 @@ class Catalogue:
         ((ordered,),) = self._rows("SELECT 'ab/0' > 'ab/' AND 'ab/ffff' < 'ab/g' AND 'ab/0' < 'ab/a' AND 'ab/g' < 'ac/' FROM (SELECT 1) AS one")
         self._collate = "" if ordered else ' COLLATE "C"'
 
-    def names(self, prefix: str, after: str = "") -> Iterator[tuple[str, int]]:
-        """The names of contents in one two-digit directory, each with the size in bytes that the rows tell (0: none).
+    def names(self, prefixes: Sequence[str]) -> Iterator[dict[str, int]]:
+        """For each of these two-digit directories, which are neighbours, the names of contents in it, each with the size in
+        bytes that the rows tell (0: none).
 
-        They come in the order of the database.
-
-        :param after: begin behind this one.
+        What is added meanwhile may be missed, and what is deleted may be among them.
         """
-        last = after or f"{prefix}/"
+        last, end = f"{prefixes[0]}/", f"{prefixes[-1]}/g"
+        found: dict[str, dict[str, int]] = {}
+        waiting = list(prefixes)
         while True:
             rows = self._rows(
                 f"SELECT store_fname, max(file_size) FROM ir_attachment WHERE store_fname{self._collate} > %s AND store_fname{self._collate} < %s"  # noqa: S608
                 f" GROUP BY store_fname ORDER BY store_fname{self._collate} LIMIT %s",
-                (last, f"{prefix}/g", self._batch),
+                (last, end, self._batch),
             )
             for fname, size in rows:
                 if keys.is_name(fname):
-                    yield fname, int(size or 0)
+                    found.setdefault(fname[:2], {})[fname] = int(size or 0)
             if len(rows) < self._batch:
-                return
+                break
             last = rows[-1][0]
+            # Names come in their order, so what is before the last one's directory is complete.
+            while waiting and keys.is_name(last) and waiting[0] < last[:2]:
+                yield found.pop(waiting.pop(0), {})
+        for prefix in waiting:
+            yield found.pop(prefix, {})
 
     def others(self, limit: int = 1000) -> list[str]:
         """Names that are no names of contents, which nobody but their addon knows how to read."""

@@ -77,16 +77,15 @@ class _ShortTransactions:
     """
 
     def __init__(self, connection: Any) -> None:
-        self._connection = connection
+        # Two statements that are sent together are one transaction, in one journey.
+        connection.autocommit = True
         self._cursor = connection.cursor()
 
     def execute(self, query: str, params: Any = None) -> None:
-        self._cursor.execute("SET TRANSACTION READ ONLY")
-        self._cursor.execute(query, params)
+        self._cursor.execute(f"SET TRANSACTION READ ONLY; {query}", params)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._cursor.fetchall()
-        self._connection.rollback()
         return rows
 
 

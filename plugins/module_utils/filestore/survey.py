@@ -107,7 +107,7 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
     first = next((prefix for prefix in prefixes if os.path.isdir(os.path.join(filestore, prefix))), None)
     listing = Listing(transfer, prefixes, grouped=first is None or len(os.listdir(os.path.join(filestore, first))) <= FEW)
     try:
-        for prefix in prefixes:
+        for prefix, names in zip(prefixes, catalogue.names(prefixes), strict=True):
             remote = {}
             foreign = []
             for fname, entry in listing.of(prefix).items():
@@ -116,7 +116,7 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
                 else:
                     foreign.append(fname)
             local, strange = scan(filestore, prefix)
-            yield Directory(prefix, dict(catalogue.names(prefix)), local, remote, strange, foreign)
+            yield Directory(prefix, names, local, remote, strange, foreign)
     finally:
         listing.close()
 

@@ -101,8 +101,9 @@ class Rows:
     def __init__(self):
         self.referenced_names = set()
 
-    def names(self, prefix):
-        return ((fname, len(NAMES[fname])) for fname in sorted(self.referenced_names) if fname.startswith(prefix))
+    def names(self, prefixes):
+        for prefix in prefixes:
+            yield {fname: len(NAMES[fname]) for fname in sorted(self.referenced_names) if fname.startswith(prefix)}
 
     def referenced(self, names):
         return self.referenced_names.intersection(names)
