@@ -1,3 +1,4 @@
+# ruff: noqa: F821  # the shell gives env
 # For `odoo-bin shell`: attachments as a company of some years has them, and the users that work with them.
 import math
 import random
