@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the odooops.stack authors
+# GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
+# SPDX-License-Identifier: LGPL-3.0-or-later
+
+"""The commands of the engine's command line that speak with the store as Odoo does. Each answers with what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from . import database, fence, gc, outbox
+from .config import Config
+from .errors import ConfigError, StoreError
+from .store import ObjectStore
+
+
+def run(options: argparse.Namespace, settings: Config) -> dict[str, Any]:
+    """Run a command."""
+    commands: dict[str, Callable[[ObjectStore, argparse.Namespace], dict[str, Any]]]
+    commands = {"probe": _probe, "fence": _fence, "adopt": _adopt, "drain": _drain, "gc": _gc}
+    return commands[options.command](ObjectStore(settings), options)
+
+
+def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    return {"changed": store.probe(write=not options.read_only), "store": store.config.where}
+
+
+def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    with database.transactions(options.config, options.database)() as cursor:
+        found = fence.examine(store, cursor)
+    return {"state": found.state, "reason": found.reason, "owner": found.owner or "nobody", "fingerprint": found.fingerprint, "weak": found.weak}
+
+
+def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    with database.transactions(options.config, options.database)() as cursor:
+        return {"changed": fence.adopt(store, cursor, options.owner)}
+
+
+def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    return dataclasses.asdict(gc.collect(store, database.transactions(options.config, options.database)))
+
+
+def _drain(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    directory = store.config.spool_dir or os.path.join(_data_dir(options.config), "s3_spool")
+    spool = outbox.Spool(os.path.join(directory, options.database), store.config.node or socket.gethostname())
+    report = outbox.drain(store, spool, database.transactions(options.config, options.database))
+    if report.error or report.missing:
+        lost = f"; the files of {', '.join(report.missing)} are gone from {spool.directory}" if report.missing else ""
+        raise StoreError(f"{report.waiting} files wait on {spool.node}: {report.error or 'not all could be stored'}{lost}")
+    return dataclasses.asdict(report)
+
+
+def _data_dir(odoo_conf: str) -> str:
+    directory = database.options_of(odoo_conf).get("data_dir")
+    if not directory:
+        raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
+    return directory
