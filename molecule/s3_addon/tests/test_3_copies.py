@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import NAME, Person, inside
-from testinfra.host import CommandResult, Host
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
 
 ENGINE = "/opt/odoo/venv/bin/python -m engine.cli --config /etc/odoo/odoo.conf"
 
@@ -51,7 +52,9 @@ def sql(host: Host, query: str, database: str = "odoo") -> str:
 def engine(host: Host, command: str, database: str = "odoo", **settings: str) -> CommandResult:
     """The engine's command line, as Odoo's user; the settings get in by the environment."""
     environment = " ".join(f"ODOO_S3_{name.upper()}={value}" for name, value in settings.items())
-    return host.run(f"cd /opt/odoo/addons/s3_attachment && runuser -u odoo -- env PYTHONDONTWRITEBYTECODE=1 {environment} {ENGINE} {command} --database {database}")
+    return host.run(
+        f"cd /opt/odoo/addons/s3_attachment && runuser -u odoo -- env PYTHONDONTWRITEBYTECODE=1 {environment} {ENGINE} {command} --database {database}"
+    )
 
 
 def answer(result: CommandResult) -> dict[str, Any]:
@@ -171,4 +174,6 @@ def test_garbage_of_this_database_is_collected(host: Host, admin: Person):
     admin.does({"do": "unlink", "ids": [uploaded["id"]]})
     report = answer(engine(host, "gc", gc_grace_hours="0"))
     assert report["deleted"] >= 1 and report["failed"] == {}
-    assert [version[0] for version in inside(VERSIONS, None) if version not in before and version[2] == "DeleteMarkers"].count(f"test/{row['store_fname']}") == 1
+    assert [version[0] for version in inside(VERSIONS, None) if version not in before and version[2] == "DeleteMarkers"].count(
+        f"test/{row['store_fname']}"
+    ) == 1

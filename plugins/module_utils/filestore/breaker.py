@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from .errors import Unavailable
-
 
 class Breaker:
     """Opens after some failures in a row. Then one request in ``cool_down`` seconds is let through, until one succeeds."""
@@ -28,14 +26,15 @@ class Breaker:
     def open(self) -> bool:
         return self._failures >= self._limit
 
-    def check(self) -> None:
-        """:raises Unavailable: at once, if the request is not worth the wait."""
+    def wait(self) -> float:
+        """For how many seconds nobody need ask; 0 to whoever is to ask now."""
         with self._lock:
             if not self.open:
-                return
-            if self._clock() < self._next_try:
-                raise Unavailable(f"the store did not answer {self._failures} times in a row and is asked again in {self._next_try - self._clock():.0f} s")
+                return 0
+            if (left := self._next_try - self._clock()) > 0:
+                return left
             self._next_try = self._clock() + self._cool_down
+            return 0
 
     def failed(self) -> None:
         with self._lock:

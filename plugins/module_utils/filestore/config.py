@@ -155,9 +155,9 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     for name, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if name in values and other not in values:
             raise ConfigError(f"{name} is set (from {origins.get(name, 'unknown')}) without {other}; set both, or neither to use the host's own role")
-    longest = sum(int(values.get(name, _FIELDS[name].default)) for name in ("connect_timeout", "read_timeout"))  # type: ignore[arg-type]
-    if longest > int(values.get("op_budget", _FIELDS["op_budget"].default)):  # type: ignore[arg-type]
-        raise ConfigError(f"connect_timeout and read_timeout make {longest} s, which must not be more than op_budget")
+    connect, read, budget = (int(values.get(name, getattr(Config, name))) for name in ("connect_timeout", "read_timeout", "op_budget"))
+    if connect + read > budget:
+        raise ConfigError(f"connect_timeout and read_timeout make {connect + read} s, which must not be more than op_budget, {budget} s")
     if values.get("endpoint_url"):
         values.setdefault("public_endpoint_url", values["endpoint_url"])
         # A store of one's own seldom has a name for each bucket in the DNS.

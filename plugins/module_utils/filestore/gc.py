@@ -82,9 +82,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     with transaction() as cursor:
         examine(store, cursor).require()
     if store.config.gc_unversioned != "allow" and not store.versioned():
-        raise Refused(
-            f"{store.config.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow"
-        )
+        raise Refused(f"{store.config.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
     with transaction() as cursor:
         horizon, report.horizon_age = _horizon(cursor, store.config.gc_grace_hours)
         cursor.execute("SELECT DISTINCT left(fname, 2) FROM s3_gc_mark WHERE marked_at < %s ORDER BY 1", [horizon])

@@ -115,7 +115,7 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
     if not report.error:
         for prefix, files in spool.files():
             with transaction() as cursor:
-                _sweep(store, spool, cursor, prefix, files, report)
+                report.dropped += _sweep(store, spool, cursor, prefix, files)
     with transaction() as cursor:
         cursor.execute("SELECT count(DISTINCT fname) FROM s3_outbox WHERE node = %s", [spool.node])
         report.waiting = cursor.fetchall()[0][0]
@@ -135,10 +135,13 @@ def _store(store: ObjectStore, spool: Spool, fname: str) -> bool:
     return True
 
 
-def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files: list[str], report: Report) -> None:
-    """Remove the files of a prefix that no row of the outbox speaks of, unless somebody is writing there at this moment."""
+def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files: list[str]) -> int:
+    """Remove the files of a prefix that no row of the outbox speaks of, unless somebody is writing there at this moment.
+
+    :return: how many nothing refers to.
+    """
     if not gc.try_lock(cursor, prefix):
-        return
+        return 0
     # Whoever spools holds the lock until the row is committed, so a file without a row is of a transaction that failed,
     # or has been stored.
     names = {f"{prefix}/{file}" for file in files}
@@ -151,7 +154,7 @@ def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files:
         if fname not in referenced or _store(store, spool, fname):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(spool.directory, fname))
-                report.dropped += fname not in referenced
+    return len(names - referenced)
 
 
 def _sync(directory: str) -> None:

@@ -356,7 +356,8 @@ class ObjectStore:
     @contextlib.contextmanager
     def _asking(self, action: str, name: str) -> Iterator[Moved]:
         """As :meth:`_translated`, for what goes over the network: the breaker sees how it went."""
-        self.breaker.check()
+        if wait := self.breaker.wait():
+            raise Unavailable(f"could not {action} {name or 'anything'} in {self.config.where}: it gave no answer lately, and is asked again in {wait:.0f} s")
         try:
             with self._translated(action, name) as moved:
                 yield moved

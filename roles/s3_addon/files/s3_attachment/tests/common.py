@@ -18,9 +18,9 @@ import shutil
 import tempfile
 from unittest.mock import patch
 
+from botocore.exceptions import ClientError
 from odoo import SUPERUSER_ID, api
 from odoo.tests import common
-from botocore.exceptions import ClientError
 
 from .. import compat, storage
 from ..engine.store import ObjectStore
@@ -137,6 +137,4 @@ class CommittedCase(StoreCase, common.BaseCase):
     def versions(self):
         """All there is under the prefix, deleted or not."""
         answer = self.store._client().list_object_versions(Bucket=self.settings.bucket, Prefix=self.settings.prefix)
-        return sorted(
-            (item["Key"], item["VersionId"], kind, item["IsLatest"]) for kind in ("Versions", "DeleteMarkers") for item in answer.get(kind, [])
-        )
+        return sorted((item["Key"], item["VersionId"], kind, item["IsLatest"]) for kind in ("Versions", "DeleteMarkers") for item in answer.get(kind, []))

@@ -70,7 +70,7 @@ class TestGarbage(CommittedCase):
     def test_rolled_back_delete(self):
         """Pitfall 1."""
         raw = secrets.token_bytes(100)
-        attachment, fname = self.committed(raw)
+        attachment = self.committed(raw)[0]
         with self.assertRaises(ZeroDivisionError), self.transaction() as env:
             env["ir.attachment"].browse(attachment).unlink()
             raise ZeroDivisionError

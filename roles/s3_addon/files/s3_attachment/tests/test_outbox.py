@@ -84,7 +84,7 @@ class TestOutbox(CommittedCase):
 
     def test_other_host(self):
         """Pitfall 22: what waits on another host is said to, and is never taken for lost or empty."""
-        attachment, fname = self.spooled(secrets.token_bytes(100))
+        attachment = self.spooled(secrets.token_bytes(100))[0]
         other = ObjectStore(dataclasses.replace(self.settings, node="other-host", spool_dir=self.settings.spool_dir + "/other"))
         with patch.object(storage, "_load", lambda: other), self.assertLogs(LOGGERS[0], "ERROR") as logs, self.assertRaises(ServiceUnavailable):
             self.read(attachment)

@@ -57,7 +57,7 @@ class TestStress(CommittedCase):
         self.committed(nonce)
 
     def writer(self, seed):
-        choose = random.Random(seed)
+        choose = random.Random(seed)  # noqa: S311
         while time.monotonic() < self.stop:
             # More goes than comes, so that contents become garbage all the time.
             action = choose.choice(("create", "create", "copy", "unlink", "unlink", "unlink", "unlink", "rollback", "replace"))
