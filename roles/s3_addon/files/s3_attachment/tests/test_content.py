@@ -52,6 +52,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(attachment.raw, raw)
 
     def test_same_content_is_one_object(self):
+        """Pitfall 2."""
         raw = secrets.token_bytes(100)
         before = len(self._keys())
         one, two = self.create(raw), self.create(raw, name="other.txt", mimetype="text/plain")
@@ -84,6 +85,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(self.marks(fname)[0], 1)
 
     def test_mark_comes_before_the_object(self):
+        """Pitfall 9."""
         seen = []
 
         def put(fname, *arguments, **keywords):
@@ -95,6 +97,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(seen, [1])
 
     def test_unlink_marks_and_keeps_the_object(self):
+        """Pitfall 1."""
         raw = secrets.token_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
@@ -134,6 +137,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(attachment.raw, raw)
 
     def test_outage_of_a_read(self):
+        """Pitfall 8."""
         raw = secrets.token_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
@@ -212,6 +216,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertTrue(os.path.exists(os.path.join(self.local_path("checklist"), fname)))
 
     def test_empty_content_asks_no_store(self):
+        """Pitfall 41."""
         with self.outage():
             attachment = self.create(b"")
             copied = attachment.copy()
@@ -220,12 +225,22 @@ class TestContent(StoreCase, TransactionCase):
             attachment.unlink()
 
     def test_name_cannot_be_set_from_outside(self):
+        """Pitfall 42."""
         attachment = self.create(secrets.token_bytes(100))
         other = self.create(secrets.token_bytes(100), store_fname=attachment.store_fname)
         self.assertNotEqual(other.store_fname, attachment.store_fname)
         self.assertFalse(self.env["ir.attachment"].create({"name": "x", "store_fname": attachment.store_fname}).store_fname)
 
+    def test_storage_is_a_filestore_to_odoo(self):
+        """Pitfall 30: other words than these are not known to it."""
+        attachment = self.create(secrets.token_bytes(100))
+        self.assertEqual(self.env["ir.attachment"]._storage(), "file")
+        before = attachment.store_fname
+        self.env["ir.attachment"].force_storage()
+        self.assertEqual(attachment.store_fname, before)
+
     def test_uninstalling_is_refused(self):
+        """Pitfall 40."""
         self.create(secrets.token_bytes(100))
         module = self.env["ir.module.module"].search([("name", "=", "s3_attachment")])
         with self.assertRaisesRegex(UserError, "only in the object store"):

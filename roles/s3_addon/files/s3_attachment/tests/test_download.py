@@ -10,6 +10,7 @@ import io
 import secrets
 import urllib.parse
 import urllib.request
+import zipfile
 from unittest.mock import patch
 
 from odoo.tests import HttpCase, new_test_user, tagged
@@ -44,6 +45,7 @@ class TestDownload(StoreCase, HttpCase):
             return answer.status, answer.headers, answer.read()
 
     def test_redirect(self):
+        """Pitfalls 14, 18 and 36: never to be remembered, with the name of the attachment, signed for the public address."""
         raw = secrets.token_bytes(LARGE)
         name = 'é;"b.bin'
         response = self.get(self.create(raw, name=name), "?download=1")
@@ -61,6 +63,7 @@ class TestDownload(StoreCase, HttpCase):
         self.assertEqual(headers["Content-Disposition"], "attachment; filename=\"_;_b.bin\"; filename*=UTF-8''%C3%A9%3B%22b.bin")
 
     def test_same_bytes_with_names_and_types_of_their_own(self):
+        """Pitfall 18."""
         raw = secrets.token_bytes(LARGE)
         for name, mimetype in (("a.pdf", "application/pdf"), ("b.txt", "text/plain")):
             _status, headers, content = self.follow(self.get(self.create(raw, name=name, mimetype=mimetype)))
@@ -69,6 +72,7 @@ class TestDownload(StoreCase, HttpCase):
             self.assertEqual(headers["Content-Disposition"], f"inline; filename=\"{name}\"; filename*=UTF-8''{name}")
 
     def test_address_that_changes_with_the_content_may_be_remembered(self):
+        """Pitfall 14: for less long than the link is good for."""
         attachment = self.create(secrets.token_bytes(LARGE), mimetype="application/pdf")
         response = self.get(attachment, "?unique=1")
         self.assertEqual(response.status_code, 302)
@@ -89,6 +93,7 @@ class TestDownload(StoreCase, HttpCase):
         self.assertEqual((status, content), (206, raw[100:200]))
 
     def test_head(self):
+        """Pitfall 15."""
         raw = secrets.token_bytes(LARGE)
         attachment = self.create(raw, mimetype="application/pdf")
         response = self.get(attachment, method="HEAD")
@@ -112,6 +117,7 @@ class TestDownload(StoreCase, HttpCase):
         presign.assert_not_called()
 
     def test_nothing_that_runs_comes_from_the_bucket(self):
+        """Pitfall 17."""
         for mimetype in ("text/html", "image/svg+xml", "application/xml", "application/xhtml+xml", "text/javascript", "application/unknown"):
             raw = b"<x>" + secrets.token_hex(LARGE).encode()
             attachment = self.create(raw, mimetype=mimetype, name="x")
@@ -141,6 +147,7 @@ class TestDownload(StoreCase, HttpCase):
         self.assertEqual((response.status_code, response.content), (200, raw))
 
     def test_thumbnail(self):
+        """Pitfall 13."""
         image = Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3))
         raw = io.BytesIO()
         image.save(raw, "PNG")
@@ -152,6 +159,14 @@ class TestDownload(StoreCase, HttpCase):
         self.assertEqual(response.status_code, 302)
         self.assertEqual(self.follow(response)[2], raw.getvalue())
 
+    def test_several_in_one_file(self):
+        """Pitfall 13: as the downloads of many documents at once do it."""
+        raws = [secrets.token_bytes(LARGE), secrets.token_bytes(SMALL)]
+        with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+            for number, raw in enumerate(raws):
+                archive.writestr(str(number), self.env["ir.binary"]._get_stream_from(self.create(raw)).read())
+            self.assertEqual([archive.read(name) for name in archive.namelist()], raws)
+
     def test_image_of_a_record(self):
         image = io.BytesIO()
         Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3)).save(image, "PNG")
@@ -162,6 +177,7 @@ class TestDownload(StoreCase, HttpCase):
         self.assertEqual(Image.open(io.BytesIO(response.content)).size, (128, 96))
 
     def test_anonymous(self):
+        """Pitfall 16."""
         private = self.create(secrets.token_bytes(LARGE))
         public = self.create(secrets.token_bytes(LARGE), public=True)
         self.authenticate(None, None)

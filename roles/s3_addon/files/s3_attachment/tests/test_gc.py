@@ -141,6 +141,14 @@ class TestGarbage(CommittedCase):
             second["ir.attachment"].browse(two).unlink()
         self.assertCollected(fname)
 
+    def test_reading_writes_nothing(self):
+        """Pitfall 34: Odoo answers downloads in transactions that may only read."""
+        raw = secrets.token_bytes(100)
+        attachment = self.committed(raw)[0]
+        with self.transaction() as env:
+            env.cr.execute("SET TRANSACTION READ ONLY")
+            self.assertEqual(env["ir.attachment"].browse(attachment).raw, raw)
+
     def test_grace(self):
         attachment, fname = self.committed(secrets.token_bytes(100))
         self.unlink(attachment)

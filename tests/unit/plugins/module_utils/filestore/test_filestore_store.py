@@ -161,6 +161,7 @@ def _read(objects, fname, queue):
 
 
 def test_fork(objects):
+    """Pitfall 20: the workers of Odoo never share a connection."""
     body, fname = content(10)
     objects.put(fname, body)
     mine = objects._client()
