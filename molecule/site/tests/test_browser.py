@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import sys
 import typing as t
+from pathlib import Path
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.ui import WebDriverWait
+
+sys.path.insert(0, str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parent / "shared"))
+
+from browser import driver, one, shot, wait
+
+__all__ = ["driver"]
 
 URL = "https://odoo.site.test"
-ARTIFACTS = os.environ["ARTIFACTS"]
 
 # Runs in the browser's host: a text of 3 MiB, and a picture that is too large for the browser to get it from Odoo itself.
 MAKE_FILES = """
@@ -49,40 +53,6 @@ def machine(on):
 def files(machine):
     report, picture = machine.check_output("python3 -c %s", MAKE_FILES).split()
     return {"report.bin": report, "picture.png": picture}
-
-
-@pytest.fixture(scope="module")
-def driver(machine):
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1000", "--disable-background-networking"):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": "/root/downloads", "download.prompt_for_download": False})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    address = machine.check_output("hostname -I").split()[0]
-    for _attempt in range(50):
-        if machine.run("ss -Hltn sport = :9515").stdout:
-            break
-        time.sleep(0.2)
-    browser = webdriver.Remote(f"http://{address}:9515", options=options)
-    yield browser
-    browser.quit()
-
-
-def wait(driver: WebDriver, what: t.Callable[[WebDriver], t.Any], seconds: int = 60) -> t.Any:
-    try:
-        return WebDriverWait(driver, seconds).until(what)
-    except Exception:
-        driver.save_screenshot(f"{ARTIFACTS}/site-failed.png")
-        raise
-
-
-def one(css: str) -> t.Callable[[WebDriver], t.Any]:
-    return lambda driver: driver.find_elements(By.CSS_SELECTOR, css)
-
-
-def shot(driver: WebDriver, name: str) -> None:
-    time.sleep(0.5)
-    assert driver.save_screenshot(f"{ARTIFACTS}/site-{name}.png")
 
 
 def call(driver: WebDriver, model: str, method: str, *args: t.Any, **kwargs: t.Any) -> t.Any:

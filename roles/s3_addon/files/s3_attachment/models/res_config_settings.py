@@ -22,23 +22,27 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_fault = fields.Char("Fault of the settings", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_settings = fields.Html("Settings of the object store", compute="_compute_s3_attachment", groups="base.group_system", sanitize=False)
     s3_attachment_owner = fields.Char("Owner of the objects", compute="_compute_s3_attachment", groups="base.group_system")
+    s3_attachment_waits = fields.Integer("Files that wait for the object store", compute="_compute_s3_attachment", groups="base.group_system")
+    s3_attachment_silent = fields.Boolean("The object store did not answer", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
 
     @api.depends("company_id")
     def _compute_s3_attachment(self):
         store = storage.get()
-        values = dict.fromkeys(("s3_attachment_store", "s3_attachment_fault", "s3_attachment_settings", "s3_attachment_owner"), False)
+        values = dict.fromkeys(("s3_attachment_store", "s3_attachment_fault", "s3_attachment_settings", "s3_attachment_owner", "s3_attachment_silent"), False)
         try:
             if store is not None:
                 values["s3_attachment_store"] = store.config.where
                 values["s3_attachment_settings"] = self._s3_attachment_table(store.config)
+                values["s3_attachment_silent"] = store.breaker.open
                 # The page must open when the store does not answer, so it is not asked.
                 found = storage.last_known_owner(self.env, store)
                 values["s3_attachment_owner"] = found.reason if found else self.env._("not asked since Odoo was started")
         except StoreError as error:
             values["s3_attachment_fault"] = str(error)
-        self.env.cr.execute("SELECT count(*) FROM s3_gc_mark")
-        self.update({**values, "s3_attachment_marks": self.env.cr.fetchone()[0]})
+        self.env.cr.execute("SELECT (SELECT count(*) FROM s3_outbox), (SELECT count(*) FROM s3_gc_mark)")
+        values["s3_attachment_waits"], values["s3_attachment_marks"] = self.env.cr.fetchone()
+        self.update(values)
 
     @api.model
     def _s3_attachment_table(self, settings: config.Config) -> Markup:

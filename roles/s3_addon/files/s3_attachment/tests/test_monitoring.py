@@ -16,7 +16,7 @@ from ..engine import errors
 from ..engine.store import ObjectStore
 from .common import StoreCase
 
-TOKEN = "a-token-of-the-tests"
+TOKEN = "a-token-of-the-tests"  # noqa: S105
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")

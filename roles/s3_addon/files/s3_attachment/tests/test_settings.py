@@ -25,6 +25,11 @@ class TestSettings(StoreCase, TransactionCase):
         cls.admin = new_test_user(cls.env, "s3-admin", "base.group_user,base.group_system")
         cls.employee = new_test_user(cls.env, "s3-employee", "base.group_user,base.group_erp_manager")
 
+    def setUp(self):
+        super().setUp()
+        # Each test finds out anew that nobody is there.
+        self.dead.breaker.succeeded()
+
     def page(self):
         return self.env["res.config.settings"].with_user(self.admin).create({})
 
@@ -89,6 +94,17 @@ class TestSettings(StoreCase, TransactionCase):
         self.create(secrets.token_bytes(10)).unlink()
         self.assertGreater(self.page().s3_attachment_marks, before)
 
+    def test_outage_is_shown(self):
+        self.assertFalse(self.page().s3_attachment_silent)
+        before = self.page().s3_attachment_waits
+        with self.outage():
+            self.create(secrets.token_bytes(10))
+            for _time in range(3):
+                self.told(self.page())
+            page = self.page()
+            self.assertTrue(page.s3_attachment_silent)
+            self.assertEqual(page.s3_attachment_waits, before + 1)
+
     def test_for_administrators_only(self):
         attachment = self.create(secrets.token_bytes(10)).with_user(self.employee)
         attachment.sudo().public = True
@@ -104,9 +120,10 @@ class TestSettings(StoreCase, TransactionCase):
             self.env["s3.gc.mark"].with_user(self.employee).search([])
         with self.assertRaises(AccessError):
             self.env["s3.gc.mark"].with_user(self.admin).create({"fname": "x", "marked_at": "2026-01-01"})
-        menu = self.env.ref("s3_attachment.s3_gc_mark_menu")
-        self.assertIn(menu.id, self.env["ir.ui.menu"].with_user(self.admin)._visible_menu_ids())
-        self.assertNotIn(menu.id, self.env["ir.ui.menu"].with_user(self.employee)._visible_menu_ids())
+        for name in ("s3_gc_mark_menu", "s3_outbox_menu"):
+            menu = self.env.ref(f"s3_attachment.{name}")
+            self.assertIn(menu.id, self.env["ir.ui.menu"].with_user(self.admin)._visible_menu_ids())
+            self.assertNotIn(menu.id, self.env["ir.ui.menu"].with_user(self.employee)._visible_menu_ids())
         for model, mark in (("ir.attachment", "s3_bucket"), ("res.config.settings", "action_s3_attachment_test")):
             self.assertIn(mark, self.env[model].with_user(self.admin).get_view(view_type="form")["arch"])
         self.assertNotIn("s3_bucket", self.env["ir.attachment"].with_user(self.employee).get_view(view_type="form")["arch"])

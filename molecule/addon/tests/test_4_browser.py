@@ -1,0 +1,55 @@
+"""The pages of the addon, as an administrator sees them. The screenshots are among the artefacts."""
+
+from __future__ import annotations
+
+import pytest
+import testinfra
+from browser import driver, one, shot, wait
+from odoo_host import Person, secret
+from selenium.webdriver.common.by import By
+from testinfra.host import Host
+
+__all__ = ["driver"]
+
+URL = "http://addon-odoo:8269"
+BLOCK = "#s3_attachment"
+
+
+@pytest.fixture(scope="module")
+def machine() -> Host:
+    return testinfra.get_host("podman://addon-browser")
+
+
+@pytest.fixture(scope="module")
+def settings(driver, user: Person):
+    """Log in, and open the General Settings."""
+    driver.get(f"{URL}/web/login")
+    wait(driver, lambda browser: browser.find_element(By.NAME, "login").is_displayed())
+    driver.find_element(By.NAME, "login").send_keys("admin")
+    driver.find_element(By.NAME, "password").send_keys(user.password)
+    driver.find_element(By.CSS_SELECTOR, "form.oe_login_form button[type=submit]").click()
+    wait(driver, one(".o_web_client .o_main_navbar"))
+    driver.get(f"{URL}/odoo/settings")
+    return wait(driver, one(BLOCK))[0]
+
+
+def test_settings(driver, settings):
+    driver.execute_script("arguments[0].scrollIntoView()", settings)
+    shot(driver, "1-settings")
+    assert "bucket odoo at http://127.0.0.1:9100" in settings.text
+    assert "the environment" in settings.text and "/etc/odoo/s3_attachment.conf" in settings.text
+    assert "********" in settings.text and secret("secret_key") not in driver.page_source
+
+
+def test_connection(driver, settings):
+    driver.find_element(By.CSS_SELECTOR, f"{BLOCK} button[name=action_s3_attachment_test]").click()
+    told = wait(driver, one(".o_notification"))[0]
+    shot(driver, "2-connection")
+    assert "The object store answers" in told.text
+
+
+def test_attachment(driver, settings, user: Person):
+    attachment = user.upload("shown.bin", b"shown to the administrator")["id"]
+    driver.get(f"{URL}/odoo/action-base.action_attachment/{attachment}")
+    wait(driver, lambda browser: "STANDARD" in browser.find_element(By.TAG_NAME, "body").text)
+    shot(driver, "3-attachment")
