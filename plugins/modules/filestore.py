@@ -66,7 +66,7 @@ options:
     description: Its port.
     type: int
   login_user:
-    description: The role to connect with. It only has to read C(ir_attachment) and C(ir_module_module).
+    description: The role to connect with. It only has to read C(ir_attachment), C(ir_module_module) and C(ir_config_parameter).
     type: str
   login_password:
     description: Its password.
@@ -92,7 +92,9 @@ options:
     type: str
     default: ""
   instance_id:
-    description: The name of this installation, which is noted with each object.
+    description:
+      - The name of this installation, which is noted with each object. Give the one that the addon has, where there is the addon:
+        only the database that owns the objects may upload, and it is known by this name as well.
     type: str
   addressing_style:
     description:

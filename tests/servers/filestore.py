@@ -30,6 +30,7 @@ CREATE TABLE ir_attachment (
     checksum varchar(40), mimetype varchar, index_content text, create_date timestamp DEFAULT now(), write_date timestamp DEFAULT now());
 CREATE INDEX ir_attachment_store_fname_index ON ir_attachment (store_fname);
 CREATE TABLE ir_module_module (name varchar UNIQUE, state varchar);
+CREATE TABLE ir_config_parameter (key varchar UNIQUE, value text);
 INSERT INTO ir_module_module VALUES ('base', 'installed'), ('s3_attachment', 'uninstalled');
 """
 

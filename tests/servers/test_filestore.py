@@ -16,6 +16,7 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, migration, transfer
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.fence import NotOwner
 from filestore import Filestore
 
 MAY_CLEAN: dict[str, t.Any] = {"retention_days": 0, "app_hosts": ("app1",)}
@@ -225,3 +226,18 @@ def test_another_run_is_refused(start_server: t.Any, make_filestore: Callable[..
         os.kill(child, 9)
         os.waitpid(child, 0)
     assert store.run("upload", shard="1/2")["complete"]
+
+
+def test_a_copy_of_the_database_stores_nothing(store: Filestore) -> None:
+    """The bucket of the original: a copy, neutralized or not, has nothing to upload to it."""
+    owner = json.dumps({"fingerprint": "0" * 64, "database": "shop", "instance_id": "production"})
+    store.server.client.put_object(Bucket=store.bucket, Key="shop/.odoo-s3/owner.json", Body=owner.encode())
+    with pytest.raises(NotOwner, match="belongs to the database shop of the instance production"):
+        store.counts("upload")
+    store.server.client.delete_object(Bucket=store.bucket, Key="shop/.odoo-s3/owner.json")
+    store.sql("INSERT INTO ir_config_parameter VALUES ('database.is_neutralized', 'True')")
+    with pytest.raises(NotOwner, match="is neutralized"):
+        store.counts("upload")
+    assert not store.objects()
+    store.sql("DELETE FROM ir_config_parameter")
+    assert store.counts("upload") == {"referenced": 40, "uploaded": 40}

@@ -98,15 +98,24 @@ def _connect(database: str, parameters: dict[str, Any]) -> Any:
         raise ConfigError(f"the database {database} cannot be reached: {' '.join(str(error).split())}") from None
 
 
-def transactions(odoo_conf: str, name: str) -> Transaction:
-    """Transactions in the database of that name, which odoo.conf says how to reach."""
-    parameters = parameters_of(odoo_conf)
+def _strange(database: str, error: Exception) -> ConfigError:
+    return ConfigError(f"the database {database} did not answer as one of Odoo's does: {' '.join(str(error).split())}")
+
+
+def transactions(database: str, parameters: dict[str, Any]) -> Transaction:
+    """Transactions in that database.
+
+    :param parameters: of ``psycopg2.connect``, except for the database's name.
+    """
 
     @contextlib.contextmanager
     def transaction() -> Iterator[Cursor]:
-        connection = _connect(name, parameters)
-        with contextlib.closing(connection), connection, connection.cursor() as cursor:
-            yield cursor
+        connection = _connect(database, parameters)
+        try:
+            with contextlib.closing(connection), connection, connection.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            raise _strange(database, error) from error
 
     return transaction
 
@@ -122,6 +131,6 @@ def open_catalogue(database: str, parameters: dict[str, Any]) -> Iterator[Catalo
     try:
         yield Catalogue(_ShortTransactions(connection))
     except psycopg2.Error as error:
-        raise ConfigError(f"the database {database} did not answer as one of Odoo's does: {' '.join(str(error).split())}") from error
+        raise _strange(database, error) from error
     finally:
         connection.close()

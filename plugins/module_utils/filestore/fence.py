@@ -16,16 +16,30 @@ import datetime
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .config import Config
 from .database import Cursor
 from .errors import Denied, StoreError
-from .store import ObjectStore
 
 OWNER = "owner.json"
 
 OURS, FREE, FOREIGN, BARRED = "ours", "free", "foreign", "barred"
+
+
+class Notes(Protocol):
+    """Where the note about the owner is: the store, or another way to it."""
+
+    @property
+    def config(self) -> Config: ...
+
+    def get_note(self, name: str) -> tuple[bytes, str] | None: ...
+
+
+class WritableNotes(Notes, Protocol):
+    """The same, for those who claim and adopt."""
+
+    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool: ...
 
 
 class NotOwner(StoreError):
@@ -90,7 +104,7 @@ def identify(cursor: Cursor, config: Config) -> Identity:
     )
 
 
-def examine(store: ObjectStore, cursor: Cursor) -> Fence:
+def examine(store: Notes, cursor: Cursor) -> Fence:
     """Ask the database and the store; nothing is changed."""
     identity = identify(cursor, store.config)
     note = store.get_note(OWNER)
@@ -112,7 +126,7 @@ def examine(store: ObjectStore, cursor: Cursor) -> Fence:
     return found(OURS, f"{where} belongs to this database, {identity.database}")
 
 
-def claim(store: ObjectStore, cursor: Cursor) -> Fence:
+def claim(store: WritableNotes, cursor: Cursor) -> Fence:
     """As :func:`examine`; but what belongs to nobody is ours from now on."""
     fence = examine(store, cursor)
     if fence.state == FREE:
@@ -122,7 +136,7 @@ def claim(store: ObjectStore, cursor: Cursor) -> Fence:
     return fence
 
 
-def adopt(store: ObjectStore, cursor: Cursor, owner: str) -> bool:
+def adopt(store: WritableNotes, cursor: Cursor, owner: str) -> bool:
     """Take the place of another database, after a restore or a move.
 
     :param owner: the beginning (12 digits or more) of the fingerprint of the owner that is replaced, so that nobody takes from somebody by mistake;
@@ -148,7 +162,7 @@ def _note(fence: Fence, config: Config) -> bytes:
     return json.dumps(content, indent=1).encode()
 
 
-def _parse(content: bytes, store: ObjectStore) -> dict[str, Any]:
+def _parse(content: bytes, store: Notes) -> dict[str, Any]:
     try:
         owner = json.loads(content)
         if isinstance(owner, dict) and isinstance(owner.get("fingerprint"), str) and owner["fingerprint"]:

@@ -10,10 +10,10 @@ import dataclasses
 import os
 from typing import Any, TextIO
 
-from . import proof
+from . import fence, proof
 from .config import Config
-from .database import open_catalogue
-from .errors import ConfigError
+from .database import open_catalogue, transactions
+from .errors import ConfigError, NotFound
 from .journal import State
 from .migration import LEVELS, Conditions, Job, Migration
 from .report import PROBLEMS, Report
@@ -75,6 +75,28 @@ class Run:
         return Transfer(store, verify=self.verify_tls, token=self.token, bandwidth=self.bandwidth)
 
 
+class _Notes:
+    """The note about the owner, by the way that the files take."""
+
+    def __init__(self, transfer: Transfer) -> None:
+        self.config = transfer.config
+        self._transfer = transfer
+
+    def get_note(self, name: str) -> tuple[bytes, str] | None:
+        try:
+            return self._transfer.get_note(f".odoo-s3/{name}"), ""
+        except NotFound:
+            return None
+
+
+def _refuse_copies(run: Run, transfer: Transfer) -> None:
+    """See that the objects are not another database's. What is nobody's stays so: the addon claims it when it first writes."""
+    with transactions(run.database, run.connection)() as cursor:
+        found = fence.examine(_Notes(transfer), cursor)
+    if found.state in (fence.FOREIGN, fence.BARRED):
+        raise fence.NotOwner(found.reason)
+
+
 def execute(phase: str, run: Run) -> dict[str, Any]:
     """Run a phase; the result is the report's, see :meth:`report.Report.finish`.
 
@@ -102,6 +124,7 @@ def execute(phase: str, run: Run) -> dict[str, Any]:
             orphans=run.orphans,
             level=run.level,
             dry=run.dry or phase == "plan",
+            may_write=lambda: _refuse_copies(run, transfer),
         )
         migration = Migration(job)
         if phase == "clean":

@@ -26,29 +26,33 @@ def run(options: argparse.Namespace, settings: Config) -> dict[str, Any]:
     return commands[options.command](ObjectStore(settings), options)
 
 
+def _transactions(options: argparse.Namespace) -> database.Transaction:
+    return database.transactions(options.database, database.parameters_of(options.config))
+
+
 def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     return {"changed": store.probe(write=not options.read_only), "store": store.config.where}
 
 
 def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
-    with database.transactions(options.config, options.database)() as cursor:
+    with _transactions(options)() as cursor:
         found = fence.examine(store, cursor)
     return {"state": found.state, "reason": found.reason, "owner": found.owner or "nobody", "fingerprint": found.fingerprint, "weak": found.weak}
 
 
 def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
-    with database.transactions(options.config, options.database)() as cursor:
+    with _transactions(options)() as cursor:
         return {"changed": fence.adopt(store, cursor, options.owner)}
 
 
 def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
-    return dataclasses.asdict(gc.collect(store, database.transactions(options.config, options.database)))
+    return dataclasses.asdict(gc.collect(store, _transactions(options)))
 
 
 def _drain(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     directory = store.config.spool_dir or os.path.join(_data_dir(options.config), "s3_spool")
     spool = outbox.Spool(os.path.join(directory, options.database), store.config.node or socket.gethostname())
-    report = outbox.drain(store, spool, database.transactions(options.config, options.database))
+    report = outbox.drain(store, spool, _transactions(options))
     if report.error or report.missing:
         lost = f"; the files of {', '.join(report.missing)} are gone from {spool.directory}" if report.missing else ""
         raise StoreError(f"{report.waiting} files wait on {spool.node}: {report.error or 'not all could be stored'}{lost}")
