@@ -48,6 +48,14 @@ ASKED: dict[str, dict[str, t.Any]] = {
     "minio_group_info": {},
     "minio_access_key": {"key": "ASKEDFOR", "user": "asked-for", "secret": SECRET},
     "minio_access_key_info": {"user": "asked-for"},
+    "minio_remote_target": {
+        "bucket": "asked-for",
+        "target_endpoint_url": "http://127.0.0.1:1",
+        "target_bucket": "copy",
+        "target_access_key": "copier",
+        "target_secret_key": SECRET,
+    },
+    "minio_remote_target_info": {"bucket": "asked-for"},
 }
 Told = t.Callable[..., str]
 
