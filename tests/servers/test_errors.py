@@ -27,6 +27,8 @@ from ansible_collections.odooops.stack.plugins.modules import (
     minio_group_info,
     minio_policy,
     minio_policy_info,
+    minio_remote_target,
+    minio_remote_target_info,
     minio_user,
     minio_user_info,
     s3_bucket,
@@ -220,6 +222,13 @@ DENIED: list[tuple[t.Any, dict[str, t.Any], str, str]] = [
     (minio_access_key, {"key": "NEW", "user": "denied"}, "admin:CreateServiceAccount", "make the access key NEW"),
     (minio_access_key, {"key": "DENIED", "user": "denied", "description": "new"}, "admin:UpdateServiceAccount", "change the access key DENIED"),
     (minio_access_key, {"key": "DENIED", "state": "absent"}, "admin:RemoveServiceAccount", "remove the access key DENIED"),
+    (minio_remote_target_info, {"bucket": "denied"}, "admin:GetBucketTarget", "list the remote targets of the bucket denied"),
+    (
+        minio_remote_target,
+        {**ASKED["minio_remote_target"], "bucket": "denied"},
+        "admin:SetBucketTarget",
+        "set the remote target copy at http://127.0.0.1:1 of the bucket denied",
+    ),
 ]
 
 
