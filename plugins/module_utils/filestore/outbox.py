@@ -90,9 +90,13 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
     """
     report = Report()
     with transaction() as cursor:
-        examine(store, cursor).require()
         cursor.execute("SELECT DISTINCT fname FROM s3_outbox WHERE node = %s AND next_try <= clock_timestamp() AT TIME ZONE 'UTC'", [spool.node])
         names = sorted(row[0] for row in cursor.fetchall())
+        if names or any(spool.files()):
+            try:
+                examine(store, cursor).require()
+            except Unavailable as error:
+                names, report.error = [], str(error)
     for fname in names:
         try:
             with transaction() as cursor:
