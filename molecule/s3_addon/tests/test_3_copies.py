@@ -69,7 +69,7 @@ def odoo(host: Host, command: str, script: str = "") -> str:
     return done.stdout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def copy(host: Host, admin: Person) -> Iterator[str]:
     """A copy by PostgreSQL itself, on the same server and with the same settings."""
     admin.upload("copied.bin", secrets.token_bytes(3000))
@@ -86,7 +86,21 @@ def copy(host: Host, admin: Person) -> Iterator[str]:
         host.check_output(f"mv {hba}.before {hba}; rm -rf /var/lib/odoo/filestore/odoo_copy")
         sql(host, "SELECT pg_reload_conf()")
         host.check_output("systemctl start odoo s3_attachment-outbox.timer")
-        host.check_output("until /opt/odoo/venv/bin/python -c 'import socket; socket.create_connection((\"127.0.0.1\", 8069), 2)' 2>/dev/null; do sleep 1; done")
+        host.check_output(
+            "until /opt/odoo/venv/bin/python -c 'import socket; socket.create_connection((\"127.0.0.1\", 8069), 2)' 2>/dev/null; do sleep 1; done"
+        )
+
+
+def test_adopting_is_explicit(host: Host, copy: str):
+    """After a real restore: the copy takes the place of the original, and gives it back."""
+    original, theirs = answer(engine(host, "fence")), answer(engine(host, "fence", copy))
+    for owner in ("nobody", theirs["fingerprint"], original["fingerprint"][:8]):
+        refused = engine(host, f"adopt --owner {owner}", copy)
+        assert refused.rc == 1 and f"the owner is {original['fingerprint'][:12]}, and not {owner}" in refused.stderr
+    assert answer(engine(host, f"adopt --owner {original['fingerprint'][:12]}", copy)) == {"changed": True}
+    assert (answer(engine(host, "fence", copy))["state"], answer(engine(host, "fence"))["state"]) == ("ours", "foreign")
+    assert answer(engine(host, f"adopt --owner {theirs['fingerprint']}")) == {"changed": True}
+    assert answer(engine(host, f"adopt --owner {theirs['fingerprint']}")) == {"changed": False}
 
 
 def test_copy_changes_nothing_in_the_bucket(host: Host, copy: str):
@@ -112,18 +126,6 @@ def test_copy_changes_nothing_in_the_bucket(host: Host, copy: str):
     assert answer(engine(host, "fence"))["state"] == "ours"
 
 
-def test_adopting_is_explicit(host: Host, copy: str):
-    """After a real restore: the copy takes the place of the original, and gives it back."""
-    original, theirs = answer(engine(host, "fence")), answer(engine(host, "fence", copy))
-    for owner in ("nobody", theirs["fingerprint"], original["fingerprint"][:8]):
-        refused = engine(host, f"adopt --owner {owner}", copy)
-        assert refused.rc == 1 and f"the owner is {original['fingerprint'][:12]}, and not {owner}" in refused.stderr
-    assert answer(engine(host, f"adopt --owner {original['fingerprint'][:12]}", copy)) == {"changed": True}
-    assert (answer(engine(host, "fence", copy))["state"], answer(engine(host, "fence"))["state"]) == ("ours", "foreign")
-    assert answer(engine(host, f"adopt --owner {theirs['fingerprint']}")) == {"changed": True}
-    assert answer(engine(host, f"adopt --owner {theirs['fingerprint']}")) == {"changed": False}
-
-
 def test_server_that_does_not_say_who_it_is(host: Host):
     sql(host, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
     try:
@@ -136,7 +138,8 @@ def test_server_that_does_not_say_who_it_is(host: Host):
 
 
 def test_bucket_without_versions(host: Host):
-    assert answer(engine(host, "adopt --owner nobody", bucket="plain"))["changed"]
+    answer(engine(host, "adopt --owner nobody", bucket="plain"))
+    assert answer(engine(host, "fence", bucket="plain"))["state"] == "ours"
     refused = engine(host, "gc", bucket="plain")
     assert refused.rc == 1 and "bucket plain at http://127.0.0.1:9000 keeps no versions" in refused.stderr
     assert answer(engine(host, "gc", bucket="plain", gc_unversioned="allow", gc_grace_hours="8760"))["deleted"] == 0
@@ -144,10 +147,11 @@ def test_bucket_without_versions(host: Host):
 
 @contextlib.contextmanager
 def session_of_another_role(host: Host) -> Iterator[None]:
-    begin = "SELECT 1; SELECT pg_sleep(60)"
+    begin = "SELECT pg_sleep(60)"
     with subprocess.Popen(["podman", "exec", NAME, "runuser", "-u", "postgres", "--", "psql", "-qX", "-d", "odoo", "-c", begin], stdout=subprocess.DEVNULL):
         try:
-            host.check_output("for _ in $(seq 50); do sleep 0.2; pgrep -f 'postgres odoo .*SELECT' && break; done")
+            running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+            assert any(sql(host, running) == "1" for _attempt in range(50))
             yield
         finally:
             sql(host, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres' AND pid <> pg_backend_pid() AND datname = 'odoo'")
