@@ -12,7 +12,7 @@ from testinfra.host import Host
 __all__ = ["driver"]
 
 URL = "http://addon-odoo:8269"
-BLOCK = "#s3_attachment"
+STATE, SETTINGS = "#s3_attachment_state", "#s3_attachment_settings"
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +30,20 @@ def settings(driver, user: Person):
     driver.find_element(By.CSS_SELECTOR, "form.oe_login_form button[type=submit]").click()
     wait(driver, one(".o_web_client .o_main_navbar"))
     driver.get(f"{URL}/odoo/settings")
-    return wait(driver, one(BLOCK))[0]
+    return wait(driver, one(STATE))[0]
 
 
 def test_settings(driver, settings):
     driver.execute_script("arguments[0].scrollIntoView()", settings)
     shot(driver, "1-settings")
     assert "bucket odoo at http://127.0.0.1:9100" in settings.text
-    assert "the environment" in settings.text and "/etc/odoo/s3_attachment.conf" in settings.text
-    assert "********" in settings.text and secret("secret_key") not in driver.page_source
+    table = driver.find_element(By.CSS_SELECTOR, SETTINGS).text
+    assert "the environment" in table and "/etc/odoo/s3_attachment.conf" in table
+    assert "********" in table and secret("secret_key") not in driver.page_source
 
 
 def test_connection(driver, settings):
-    driver.find_element(By.CSS_SELECTOR, f"{BLOCK} button[name=action_s3_attachment_test]").click()
+    driver.find_element(By.CSS_SELECTOR, f"{STATE} button[name=action_s3_attachment_test]").click()
     told = wait(driver, one(".o_notification"))[0]
     shot(driver, "2-connection")
     assert "The object store answers" in told.text
