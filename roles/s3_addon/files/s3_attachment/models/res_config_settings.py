@@ -37,7 +37,7 @@ class ResConfigSettings(models.TransientModel):
                 values["s3_attachment_silent"] = store.breaker.open
                 # The page must open when the store does not answer, so it is not asked.
                 found = storage.last_known_owner(self.env, store)
-                values["s3_attachment_owner"] = found.reason if found else self.env._("not asked since Odoo was started")
+                values["s3_attachment_owner"] = found.reason if found else self.env._("Whose the objects are has not been asked yet in this process")
         except StoreError as error:
             values["s3_attachment_fault"] = str(error)
         self.env.cr.execute("SELECT (SELECT count(*) FROM s3_outbox), (SELECT count(*) FROM s3_gc_mark)")

@@ -75,7 +75,7 @@ class TestSettings(StoreCase, TransactionCase):
         self.assertEqual((kind, "belongs to this database" in text), ("success", True))
         self.assertIn("belongs to this database", self.page().s3_attachment_owner)
         with self.outage():
-            self.assertIn("not asked", self.page().s3_attachment_owner)
+            self.assertIn("has not been asked", self.page().s3_attachment_owner)
             kind, text = self.told(page)
             self.assertEqual(kind, "danger")
             self.assertIn("no complete answer", text)
