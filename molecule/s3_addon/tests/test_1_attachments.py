@@ -149,7 +149,7 @@ def test_odoo_s_side(host: Host):
     )
     print(result.stdout)
     assert result.rc == 0
-    assert "0 failed, 0 error(s) of 68 tests" in result.stdout
+    assert "0 failed, 0 error(s) of 87 tests" in result.stdout
     assert "skip" not in result.stdout.lower()
 
 
