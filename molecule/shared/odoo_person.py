@@ -50,9 +50,6 @@ class Person:
     def search(self, domain, fields):
         return self.model("search_read", domain, fields)
 
-    def unlink(self, ids):
-        return self.model("unlink", ids)
-
     def download(self, path, follow=True, method="GET", **headers):
         answer = self.session.request(method, self.base + path, headers=headers, allow_redirects=False, timeout=60)
         found = {"status": answer.status_code, "headers": dict(answer.headers), "location": answer.headers.get("Location", "")}
