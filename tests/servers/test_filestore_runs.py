@@ -10,7 +10,6 @@ import http.server
 import json
 import os
 import pathlib
-import pwd
 import random
 import re
 import signal
@@ -223,51 +222,6 @@ def test_server_that_is_killed_and_comes_back(make_filestore: Callable[..., File
         assert store.run("upload")["problems"] == 0
         assert store.objects() == store.contents
         assert {hashlib.sha1(content).hexdigest() for content in store.objects().values()} == {name[3:] for name in store.contents}
-
-
-def play(store: Filestore, *options: str, **variables: t.Any) -> str:
-    """Run the playbook as a user does, with this machine as the host of Odoo; its output."""
-    given = {
-        "ansible_connection": "local",
-        "migrate_database": store.database,
-        "migrate_config_file": str(odoo_conf(store)),
-        "migrate_python": sys.executable,
-        "migrate_user": pwd.getpwuid(os.geteuid()).pw_name,
-        "migrate_state_directory": str(store.state),
-        "migrate_poll": 1,
-        **variables,
-    }
-    inventory = store.path.parent / "inventory.yml"
-    inventory.write_text(json.dumps({"app": {"hosts": {"app1": given}}}))
-    command = ["ansible-playbook", f"--inventory={inventory}", *options, "odooops.stack.migrate_filestore"]
-    done = subprocess.run(command, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
-    assert store.config.secret_key not in done.stdout + done.stderr
-    return " ".join((done.stdout + done.stderr).split())
-
-
-def test_playbook_there_and_back(store: Filestore) -> None:
-    store.add_many(20)
-    store.add(b"for everybody", public=True)
-    before = store.files()
-
-    assert "failed=0" in play(store, "--check", "--diff") and not store.objects() and not store.state.exists()
-    output = play(store)
-    assert "changed=1 " in output and "failed=0" in output, output
-    assert store.objects() == before
-    odoo = Odoo(store, addon=True)
-    settings = {"migrate_clean": True, "migrate_odoo_url": odoo.url}
-    output = play(store, **settings)
-    assert "the addon s3_attachment is not installed in the database" in output and "less than 14 days ago" in output, output
-    assert "changed=1 " in output, "more than the proof: something was moved again"
-    store.sql("UPDATE ir_module_module SET state = 'installed' WHERE name = 's3_attachment'")
-    assert store.files() == before
-    output = play(store, **settings, migrate_retention_days=0)
-    assert "failed=0" in output, output
-    assert store.files() == {}
-    odoo.shutdown()
-    output = play(store, direction="back")
-    assert "failed=0" in output, output
-    assert store.files() == before
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 5000])

@@ -49,7 +49,7 @@ class Job:
     :param orphans: whether files that no row refers to are moved as well.
     :param level: how verify and audit look: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
     :param dry: find out all, and change nothing anywhere.
-    :param may_write: called before the bucket is written to; raises a StoreError where this database may not.
+    :param may_write: called before the bucket is written to or relied on; raises a StoreError where it is not this database's.
     :param clock: seconds since 1970.
     """
 
@@ -325,6 +325,8 @@ class Migration:
 
         :raises Refused: they may not be removed yet.
         """
+        if not self.job.dry:
+            self.job.may_write()
         self._check_conditions(conditions)
         journal: Journal | None = None
         with self._running(), contextlib.ExitStack() as stack:

@@ -143,7 +143,7 @@ class Connection:
                 # The server had closed the connection since the request before. Ours are all safe to repeat.
                 self.close()
                 return self._exchange(method, head, body, sink)
-        except (OSError, _NoAnswer, ValueError) as error:
+        except (OSError, _NoAnswer, ValueError, IndexError) as error:
             self.close()
             raise Disconnected(_reason(error)) from error
         except BaseException:
@@ -227,7 +227,7 @@ class Connection:
         return Answer(status, headers, b"".join(kept))
 
     def _read_exactly(self, link: socket.socket, count: int, take: Callable[[bytes], object]) -> None:
-        while count:
+        while count > 0:
             if not self._left:
                 self._endpoint.throttle.wait(min(count, CHUNK))
                 self._left = link.recv(min(max(count, 4096), CHUNK))
