@@ -39,15 +39,17 @@ def sync_directory(path: str) -> None:
         os.close(handle)
 
 
-def write_atomically(path: str, text: str, mode: int = 0o600) -> None:
-    """Replace a file so that it is the old one or the new one, whenever the machine dies."""
+def write_atomically(path: str, text: str, mode: int = 0o600, durable: bool = True) -> None:
+    """Replace a file so that it is the old one or the new one, whenever the process dies; if ``durable``, also the machine."""
     part = f"{path}.{os.getpid()}.part"
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(part, path)
-    sync_directory(os.path.dirname(path))
+    if durable:
+        sync_directory(os.path.dirname(path))
 
 
 class State:

@@ -145,8 +145,8 @@ class Report:
             self._csv.close()
             os.replace(f"{self._base}.csv.part", f"{self._base}.csv")
             result["report"] = f"{self._base}.json"
-            write_atomically(f"{self._base}.html", self._page(result), 0o640)
-            write_atomically(f"{self._base}.json", json.dumps({**result, "findings": self.findings}, indent=1) + "\n", 0o640)
+            write_atomically(f"{self._base}.html", self._page(result), 0o640, durable=False)
+            write_atomically(f"{self._base}.json", json.dumps({**result, "findings": self.findings}, indent=1) + "\n", 0o640, durable=False)
             self._progress.pop().close()
         return result
 
