@@ -127,7 +127,7 @@ def write_settings(directory: pathlib.Path, connection: dict[str, str], server: 
 
 
 def commands(python: str, name: str, filestore: pathlib.Path, server: Server, odoo_conf: pathlib.Path) -> list[str]:
-    """The command line of a client, at the settings that were the fastest of those tried (docs/performance.md)."""
+    """The command line of a client, at the settings that docs/performance.md explains."""
     source, target = f"{filestore}/", f"s3://{BUCKET}/"
     certificate = [f"--ca-cert={server.ca_bundle}"] if server.ca_bundle else []
     if name == OURS:

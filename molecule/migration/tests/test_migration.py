@@ -67,6 +67,13 @@ def test_a_check_tells_what_would_go(before: dict[int, tuple[str, str]]):
     assert objects() == {}
 
 
+def test_so_does_one_before_anything_is_deployed(host: Host):
+    host.check_output("mkdir -p /srv/unprepared && cp -p /etc/odoo/odoo.conf /srv/unprepared/")
+    told = play(check="yes", steps="prepare,upload", s3_addon_odoo_config="/srv/unprepared/odoo.conf")
+    assert told["code"] == 0, told["output"]
+    assert re.search(r"to_upload: \d{4} files", told["output"]), told["output"]
+
+
 def test_people_notice_nothing_of_the_migration(before: dict[int, tuple[str, str]]):
     with people_at_work(documents(before)) as work:
         run = play(steps="upload,delta,verify")
