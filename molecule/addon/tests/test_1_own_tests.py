@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -86,6 +87,14 @@ def odoo_tests(host: Host, database: str, tags: str) -> Outcome:
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quiet(host: Host) -> Iterator[None]:
+    """Nobody else asks the store meanwhile, so that its requests can be counted."""
+    host.check_output("systemctl stop s3_attachment-outbox.timer s3_attachment-outbox.service odoo")
+    yield
+    host.check_output("systemctl start odoo s3_attachment-outbox.timer")
+
+
 @pytest.fixture(scope="module")
 def without(host: Host) -> Outcome:
     return odoo_tests(host, "plain", "/odoo_own_tests")
@@ -112,7 +121,7 @@ def test_with_the_addon(without: Outcome, with_addon: Outcome):
 
 
 def test_the_store_was_used(moved: int, with_addon: Outcome):
-    assert moved > 100
+    assert moved > 10
     assert with_addon.requests["getobject"] > 50 and with_addon.requests["putobject"] > 50, with_addon.requests
 
 
