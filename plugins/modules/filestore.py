@@ -93,7 +93,7 @@ options:
     default: ""
   instance_id:
     description:
-      - The name of this installation, which is noted with each object. Give the one that the addon has, where there is the addon:
+      - The name of this installation, which is noted with each object. Give the one that the addon has, where there is the addon;
         only the database that owns the objects may upload, and it is known by this name as well.
     type: str
   addressing_style:
