@@ -120,8 +120,7 @@ def test_with_the_addon(without: Outcome, with_addon: Outcome):
     assert with_addon.failed == set(LOCAL_FILESTORE), with_addon.output
 
 
-def test_the_store_was_used(moved: int, with_addon: Outcome):
-    assert moved > 10
+def test_the_store_was_used(with_addon: Outcome):
     assert with_addon.requests["getobject"] > 50 and with_addon.requests["putobject"] > 50, with_addon.requests
 
 
