@@ -109,7 +109,8 @@ def make_rows(connection: dict[str, str], filestore: pathlib.Path) -> None:
         link.autocommit = True
         link.cursor().execute(f"DROP DATABASE IF EXISTS {DATABASE}")
         link.cursor().execute(f"CREATE DATABASE {DATABASE}")
-    with contextlib.closing(psycopg2.connect(dbname=DATABASE, **connection)) as link, link, link.cursor() as cursor:
+    with contextlib.closing(psycopg2.connect(dbname=DATABASE, **connection)) as link, link.cursor() as cursor:
+        link.autocommit = True
         cursor.execute(TABLES)
         lines = "".join(f"file\t{path.parent.name}/{path.name}\t{path.stat().st_size}\n" for path in filestore.glob("*/*"))
         cursor.copy_from(io.StringIO(lines), "ir_attachment", columns=("name", "store_fname", "file_size"))

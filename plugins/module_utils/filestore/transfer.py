@@ -156,12 +156,12 @@ class Transfer:
                 try:
                     sink(chunk)
                 except OSError as error:  # of the local disk, which no other attempt mends
-                    raise _LocalFailure from error
+                    raise _LocalFailure(error) from error
 
             try:
                 self._once("GET", fname, sink=take)
             except _LocalFailure as failure:
-                raise failure.__cause__ or failure from None
+                raise failure.error from None
             except Unavailable as error:
                 attempt(error)
                 continue
@@ -350,6 +350,10 @@ class Transfer:
 
 class _LocalFailure(Exception):
     """Carries an error of the local disk past what handles errors of the network."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def digest(body: bytes | Slice, algorithm: str) -> str:

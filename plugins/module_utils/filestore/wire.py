@@ -190,7 +190,8 @@ class Connection:
 
     def _receive(self, method: str, sink: Callable[[bytes], object] | None) -> Answer:
         link = self._socket
-        assert link is not None
+        if link is None:
+            raise _NoAnswer("there is no connection")
         data = self._left
         while True:
             end = data.find(b"\r\n\r\n")
