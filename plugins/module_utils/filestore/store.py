@@ -343,6 +343,8 @@ class ObjectStore:
                 config=botocore.config.Config(**options),
             )
         client.meta.events.register("request-created.s3", self._keep_to_budget)
+        no_idle_wait: Any = self._no_idle_wait  # boto3's types say that nobody answers
+        client.meta.events.register_first("needs-retry.s3", no_idle_wait)
         return client
 
     def _keep_to_budget(self, request: Any, **_event: Any) -> None:
@@ -350,8 +352,16 @@ class ObjectStore:
         now = time.monotonic()
         # The context is the same for all attempts at one request.
         end = request.context.setdefault("s3_attachment_end", now + self.config.op_budget)
-        if now + self.config.connect_timeout + self.config.read_timeout > end + 0.1:
+        if not self._fits(now, end):
             raise Unavailable(f"{self.config.where} gave no answer within {self.config.op_budget} s")
+
+    def _no_idle_wait(self, request_dict: dict[str, Any], caught_exception: Exception | None = None, **_event: Any) -> int | None:
+        """Called by boto3 after each attempt: do not wait for one that would not be begun. (What is returned are seconds.)"""
+        end = request_dict["context"].get("s3_attachment_end")
+        return 0 if caught_exception is not None and end is not None and not self._fits(time.monotonic(), end) else None
+
+    def _fits(self, now: float, end: float) -> bool:
+        return now + self.config.connect_timeout + self.config.read_timeout <= end + 0.1
 
     @contextlib.contextmanager
     def _asking(self, action: str, name: str) -> Iterator[Moved]:
