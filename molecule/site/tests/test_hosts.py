@@ -86,8 +86,8 @@ def test_files_of_the_first_hour_are_on_all_hosts(on, person):
     identities = on("site-db").check_output(f'runuser -u postgres -- psql -XAtc "{query}" odoo').split()
     assert len(identities) > 10
     for name in APPS:
-        for found in person.attachment("read", [int(identity) for identity in identities], ["raw", "checksum"], base=f"http://{address(on(name))}:8069"):
-            assert hashlib.sha1(base64.b64decode(found["raw"])).hexdigest() == found["checksum"], (name, found["id"])
+        for found in person.attachment("read", [int(identity) for identity in identities], ["datas", "checksum"], base=f"http://{address(on(name))}:8069"):
+            assert hashlib.sha1(base64.b64decode(found["datas"])).hexdigest() == found["checksum"], (name, found["id"])
 
 
 def test_nobody_notices_that_one_is_gone(on, person):
@@ -98,3 +98,4 @@ def test_nobody_notices_that_one_is_gone(on, person):
             assert person.call("/web/session/get_session_info")["username"] == "admin"
     finally:
         gone.check_output("systemctl start odoo")
+        gone.check_output("timeout 60 sh -c 'until ss -Hltn sport = :8072 | grep -q .; do sleep 0.5; done'")
