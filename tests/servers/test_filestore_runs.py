@@ -164,7 +164,7 @@ def test_killed_at_any_moment(store: Filestore) -> None:
     store.add_many(1500, largest=4000)
     rows = store.rows()
     # So slow that most runs do not come to their end.
-    slow = ["--bandwidth", "1500000", "--concurrency", "8"]
+    slow = ["--bandwidth", "500000", "--concurrency", "8"]
     killed = sum(not killed_at_random(store, dice, 1.2, "upload", *slow) for _kill in range(KILLS))
     assert killed > KILLS // 2
     assert store.files() == store.contents

@@ -11,8 +11,10 @@ import json
 import os
 import pathlib
 import typing as t
+from unittest.mock import patch
 
 import pytest
+from ansible.module_utils import _internal
 from ansible.module_utils.testing import patch_module_args
 
 
@@ -30,6 +32,13 @@ def result_of(module: t.Any, arguments: dict[str, t.Any], *, check: bool = False
     """The result that a module prints; options that are ``None`` are not given."""
     given = {name: value for name, value in arguments.items() if value is not None}
     printed = io.StringIO()
-    with patch_module_args({**given, "_ansible_check_mode": check, "_ansible_diff": True}), contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+    # Another test may have loaded what belongs to the controller; then warnings would go to its screen, and not into the result.
+    remote = patch.object(_internal, "is_controller", False)
+    with (
+        remote,
+        patch_module_args({**given, "_ansible_check_mode": check, "_ansible_diff": True}),
+        contextlib.redirect_stdout(printed),
+        pytest.raises(SystemExit),
+    ):
         module.main()
     return json.loads(printed.getvalue().splitlines()[-1])
