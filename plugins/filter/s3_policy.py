@@ -11,7 +11,7 @@ short_description: Write the policy for what is allowed in a bucket
 version_added: 0.1.0
 description:
   - Returns a policy document for a user or an access key, or (with O(principal)) for the bucket itself.
-  - What is not allowed is denied by S3 anyway. O(tls_only), O(source_addresses) and O(keep_versions) are denials, which hold against
+  - What is not allowed is denied by S3 anyway. O(private), O(tls_only), O(source_addresses) and O(keep_versions) are denials, which hold against
     whatever else allows it.
 options:
   _input:
@@ -36,6 +36,10 @@ options:
       - Whom a bucket policy is for, V(*) (anybody) or ARNs of users. Without it, the document is one for a user or an access key.
     type: list
     elements: str
+  private:
+    description: Deny everything that comes without a signature, even where another rule lets anybody in. Only in a bucket policy, with O(principal).
+    type: bool
+    default: false
   tls_only:
     description: Deny everything that comes without TLS.
     type: bool
@@ -99,6 +103,7 @@ def s3_policy(
     allow: str | list[str] | tuple[()] = (),
     prefix: str = "",
     principal: str | list[str] | None = None,
+    private: bool = False,
     tls_only: bool = False,
     source_addresses: str | list[str] | None = None,
     keep_versions: bool = False,
@@ -129,6 +134,11 @@ def s3_policy(
     if wishes:
         add("Allow", ["s3:GetBucketLocation", "s3:GetBucketVersioning"], [whole])
         add("Allow", sorted({action for wish in wishes for action in ON_OBJECTS[wish]}), [objects])
+    if private:
+        if principal is None:
+            raise AnsibleFilterError("s3_policy: private is for a bucket policy, which needs principal; who has a policy of its own has signed")
+        # In lower case, which MinIO insists on, and to AWS it is the same.
+        add("Deny", ["s3:*"], [whole, f"{whole}/*"], {"StringEquals": {"aws:principaltype": ["Anonymous"]}})
     if keep_versions:
         add("Deny", ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"], [f"{whole}/*"])
     if tls_only:
@@ -138,7 +148,7 @@ def s3_policy(
             raise AnsibleFilterError("s3_policy: source_addresses is empty, which would shut out everybody")
         add("Deny", ["s3:*"], [whole, f"{whole}/*"], {"NotIpAddress": {"aws:SourceIp": [network(text) for text in listed(source_addresses)]}})
     if not statements:
-        raise AnsibleFilterError("s3_policy: it would say nothing: give allow, keep_versions, tls_only or source_addresses")
+        raise AnsibleFilterError("s3_policy: it would say nothing: give allow, private, keep_versions, tls_only or source_addresses")
     return {"Version": "2012-10-17", "Statement": statements}
 
 

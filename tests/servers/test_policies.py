@@ -86,7 +86,7 @@ def test_source_addresses(user: Clients, addresses: list[str], out: bool) -> Non
     assert refused(user(allow="read", source_addresses=addresses).get_object, Key="a/seen") == out
 
 
-def test_a_bucket_policy_for_all(store: Server) -> None:
+def test_a_bucket_policy_for_all(store: Server, user: Clients) -> None:
     """Without a key at all: a bucket that anybody may read, and one rule that shuts everybody out again."""
     context = ssl.create_default_context(cafile=store.ca_bundle)
     wish = s3_policy("guarded", allow="read", principal="*")
@@ -96,4 +96,9 @@ def test_a_bucket_policy_for_all(store: Server) -> None:
     assert store.run(s3_bucket, name="guarded", policy=s3_policy("guarded", allow="read", principal="*", source_addresses=["192.0.2.1"]))["changed"]
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{store.endpoint_url}/guarded/a/seen", context=context)
+    # Private: who has a key is let in as before.
+    assert store.run(s3_bucket, name="guarded", policy=s3_policy("guarded", allow="read", principal="*", private=True))["changed"]
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{store.endpoint_url}/guarded/a/seen", context=context)
+    assert not refused(user(allow="read").get_object, Key="a/seen")
     assert store.run(s3_bucket, name="guarded", policy={})["changed"]

@@ -44,6 +44,7 @@ def test_the_document_of_a_user_has_no_principal():
         ({"allow": "admin"}, "allow has admin: there are read, write, delete"),
         ({}, "it would say nothing"),
         ({"allow": "read", "principal": []}, "principal is empty"),
+        ({"allow": "read", "private": True}, "private is for a bucket policy, which needs principal"),
         ({"source_addresses": []}, "source_addresses is empty, which would shut out everybody"),
         ({"source_addresses": ["10.0.0.300"]}, "'10.0.0.300' does not appear to be an IPv4 or IPv6 network"),
         ({"source_addresses": ["10.0.0.1/8"]}, "10.0.0.1/8 has host bits set"),
