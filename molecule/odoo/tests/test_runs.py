@@ -40,6 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "high limit": ({"method": "git", "limit": 8589934592}, ["odoo_limit_memory_hard is 8589934592", "more than the 2048 MB"]),
     "weak password": ({"method": "git", "password": "hunter2"}, ["at least 8 characters"]),
     "no authority": ({"method": "git", "sslmode": "verify-full"}, ["odoo_db_ca_file empty", "verify-full"]),
+    "sessions of nobody": ({"method": "git", "sessions": "database"}, ["odoo_sessions is database, which needs", "odoo_sessions_db_password"]),
     "unknown option": ({"method": "git", "options": {"wrokers": 3}}, ["odoo_options has wrokers, which Odoo 19.0 does not know"]),
     "option with a variable": ({"method": "git", "options": {"http_port": 80}}, ["odoo_options", "http_port", "odoo_http_port is for that"]),
     "two lines": ({"method": "git", "options": {"email_from": "a\nb"}}, ["more than one line (email_from)"]),
