@@ -171,8 +171,9 @@ class TestOutbox(CommittedCase):
                 begin = time.monotonic()
                 self.committed(secrets.token_bytes(100))
                 took.append(time.monotonic() - begin)
-        self.assertLess(max(took), 4)
-        self.assertLess(sum(took), 10)
+        # Each of them at its budget would make 60 s.
+        self.assertLess(max(took), 10)
+        self.assertLess(sum(took), 30)
         self.assertTrue(hole.breaker.open)
         self.assertGreaterEqual(self.drain().stored, 20)
 
