@@ -22,6 +22,8 @@ from pathlib import Path
 
 import boto3
 import botocore.exceptions
+import botocore.loaders
+import botocore.session
 import psycopg2
 import pytest
 import trustme
@@ -171,6 +173,21 @@ STARTERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Server]]]
     "versitygw": start_versitygw,
     "moto": start_moto,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_are_read_once() -> Iterator[None]:
+    """Thousands of clients are made here: most of their time would go into parsing botocore's descriptions of S3 anew for each."""
+    parsed: dict[str | None, dict[t.Any, t.Any]] = {}
+
+    def create_loader(search_path: str | None = None) -> botocore.loaders.Loader:
+        loader = botocore.loaders.create_loader(search_path)
+        loader._cache = parsed.setdefault(search_path, loader._cache)
+        return loader
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", create_loader)
+        yield
 
 
 @pytest.fixture(autouse=True)
