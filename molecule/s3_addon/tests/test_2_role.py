@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import urllib.parse
 from typing import Any
 
 import pytest
-from conftest import EPHEMERAL, play, secret
+from conftest import EPHEMERAL, Person, play, secret
 from testinfra.host import Host
 
 # What is asked for, and what has to be in the one sentence that comes back.
@@ -63,26 +65,40 @@ def pid(host: Host) -> str:
     return host.check_output("systemctl show odoo --value -p MainPID")
 
 
-def test_key_that_may_not_write_is_found_out_before_odoo_gets_it(host: Host):
-    before = pid(host)
-    run = play("again.yml", {"s3_addon_access_key": "READER-KEY"})
+def test_key_that_may_not_write_never_gets_into_use(host: Host):
+    before = host.check_output(STATE)
+    run = play("again.yml", {"s3_addon_access_key": "READER-KEY"}, "-vvv")
     assert run.code != 0
-    assert "cannot use the object store with /etc/odoo/s3_attachment.conf: could not store test/.probe/" in run.output.replace("\n", " ")
-    assert "AccessDenied (403)" in run.output and "Odoo has not been restarted" in run.output
+    assert "cannot use the object store with the settings for /etc/odoo/s3_attachment.conf: could not store test/.probe/" in run.output.replace("\n", " ")
+    assert "AccessDenied (403)" in run.output and "Nothing has been changed for Odoo" in run.output
     assert secret("secret_key") not in run.output
+    assert host.check_output(STATE) == before
+
+
+def test_settings_need_no_restart(host: Host, admin: Person):
+    before = pid(host)
+    large = admin.upload("large.bin", os.urandom(2_000_000))["id"]
+
+    def lifetimes() -> set[str]:
+        # Each worker for itself has to know.
+        links = (admin.download(f"/web/content/{large}", follow=False)["location"] for _time in range(8))
+        return {urllib.parse.parse_qs(urllib.parse.urlsplit(link).query)["X-Amz-Expires"][0] for link in links}
+
+    assert lifetimes() == {"120"}
+    run = play("again.yml", {"s3_addon_presign_ttl": 180}, "--diff", "-vvv")
+    assert run.changed == ["Write the settings"]
+    assert secret("secret_key") not in run.output
+    assert lifetimes() == {"180"}
+    assert play("again.yml", {}).changed == ["Write the settings"]
+    assert lifetimes() == {"120"}
     assert pid(host) == before
-    # Mended: Odoo is restarted, and a further run finds nothing to do.
-    mended = play("again.yml", {}, "--diff", "-vvv")
-    assert mended.changed == ["Write the settings", "Restart Odoo where it is older than its files"]
-    assert secret("secret_key") not in mended.output
-    assert pid(host) != before
 
 
 def test_interrupted_run_is_made_good(host: Host):
     before = pid(host)
-    # As if the settings had been written, and then the lights went out.
-    host.check_output("sleep 2; touch /etc/odoo/s3_attachment.conf")
-    assert play("again.yml", {}).changed == ["Restart Odoo where it is older than its files"]
+    # As if the addon had been written, and then the lights went out.
+    host.check_output("sleep 2; touch /opt/odoo/addons/s3_attachment/storage.py")
+    assert play("again.yml", {}).changed == ["Restart Odoo where it is older than the addon"]
     assert pid(host) != before
 
 

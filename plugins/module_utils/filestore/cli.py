@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     probe = commands.add_parser("probe", help="store, look up and read an object with Odoo's key")
     probe.add_argument("--read-only", action="store_true", help="store nothing; only tell whether something would be stored")
+    probe.add_argument("--settings-on-stdin", action="store_true", help=f"try what standard input has, in the place of {config.FILE_NAME}")
     for name, text in (
         ("fence", "tell whose the objects are"),
         ("adopt", "make the objects this database's, in the place of another one"),
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
-        settings = config.load(options.config, os.environ)
+        # By standard input: it holds a secret, and nobody but root may write the file.
+        instead = sys.stdin.read() if getattr(options, "settings_on_stdin", False) else None
+        settings = config.load(options.config, os.environ, instead)
         if settings is None:
             raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
         if options.command in migration_cli.COMMANDS:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from .errors import ConfigError
 SECTION = "s3_attachment"
 FILE_NAME = "s3_attachment.conf"
 ENVIRONMENT_PREFIX = "ODOO_S3_"
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,15 @@ class Config:
     gc_unversioned: str = "refuse"
     metrics_token: str = dataclasses.field(default="", repr=False)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    watch: Watch | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Access key and secret key as the files say now: what runs for long lives through a change of the key."""
+        now = self.watch.current() if self.watch else None
+        # A key of another store is none for this one.
+        found = now if now and (now.endpoint_url, now.bucket) == (self.endpoint_url, self.bucket) else self
+        return found.access_key, found.secret_key
 
     @property
     def where(self) -> str:
@@ -72,7 +84,7 @@ class Config:
         return f"bucket {self.bucket} at {self.endpoint_url or 'AWS ' + self.region}"
 
 
-_FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name != "origins"}
+_FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name not in ("origins", "watch")}
 _SECRETS = {"secret_key", "metrics_token"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
@@ -105,15 +117,73 @@ _PATTERNS = {
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def load(odoo_conf: str, environ: Mapping[str, str]) -> Config | None:
+class Watch:
+    """The settings for the Odoo whose configuration file that is, as they are now.
+
+    To be asked before each use: a file that has been replaced is read again, which two calls of ``stat`` find out. Settings that
+    cannot be read, or are gone, leave the former ones in force, and the log says so once. May be shared by threads.
+
+    :raises ConfigError: where the first ones are wrong.
+    """
+
+    def __init__(self, odoo_conf: str, environ: Mapping[str, str]) -> None:
+        self._odoo_conf, self._environ = odoo_conf, dict(environ)
+        seen = self._look()
+        # In one attribute, so that a thread never sees the one without the other.
+        self._state = (seen, self._read())
+
+    def current(self) -> Config | None:
+        """The settings; None if nobody has set any yet."""
+        seen, settings = self._state
+        # The look comes before the reading: what is replaced between them is noticed by the next one.
+        now = self._look()
+        if now == seen:
+            return settings
+        try:
+            found = self._read()
+            fault = "they are gone" if settings and not found else ""
+        except ConfigError as error:
+            found, fault = settings, str(error)
+        if fault:
+            _logger.error("The settings of the object store have changed, but those of before stay in force: %s", fault)
+            found = settings
+        self._state = (now, found)
+        return found
+
+    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
+        found: list[tuple[int, int, int] | None] = []
+        for path in (_beside(self._odoo_conf), self._odoo_conf):
+            try:
+                status = os.stat(path)
+                found.append((status.st_mtime_ns, status.st_ino, status.st_size))
+            except OSError:
+                found.append(None)
+        return tuple(found)
+
+    def _read(self) -> Config | None:
+        settings = _load(self._odoo_conf, self._environ, _section(_beside(self._odoo_conf)))
+        return dataclasses.replace(settings, watch=self) if settings else None
+
+
+def load(odoo_conf: str, environ: Mapping[str, str], settings: str | None = None) -> Config | None:
     """The settings for the Odoo whose configuration file that is; None if nobody has set any.
 
+    :param settings: the text that ``s3_attachment.conf`` would have, to try it before it is in force.
     :raises ConfigError: with the name of the setting, where it was found and what is allowed.
     """
+    if settings is None:
+        return Watch(odoo_conf, environ).current()
+    return _load(odoo_conf, environ, _parsed(settings, _beside(odoo_conf)))
+
+
+def _beside(odoo_conf: str) -> str:
+    return os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
+
+
+def _load(odoo_conf: str, environ: Mapping[str, str], lowest: dict[str, str]) -> Config | None:
     given: dict[str, str] = {}
     origins: dict[str, str] = {}
-    beside = os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
-    layers = [(_section(beside), beside), (_section(odoo_conf), odoo_conf), (_environment(environ), "the environment")]
+    layers = [(lowest, _beside(odoo_conf)), (_section(odoo_conf), odoo_conf), (_environment(environ), "the environment")]
     for values, origin in layers:
         for name, value in values.items():
             if value:
@@ -193,15 +263,21 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _section(path: str) -> dict[str, str]:
     """The section of a file; nothing if the file or the section is not there."""
-    # No interpolation: a secret may hold a '%'. No default section: its options belong to others.
-    parser = configparser.RawConfigParser(default_section="", strict=False)
     try:
         with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
+            text = file.read()
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is there but cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    return _parsed(text, path)
+
+
+def _parsed(text: str, path: str) -> dict[str, str]:
+    # No interpolation: a secret may hold a '%'. No default section: its options belong to others.
+    parser = configparser.RawConfigParser(default_section="", strict=False)
+    try:
+        parser.read_string(text)
     except configparser.Error as error:
         # The error's own text quotes the line, which may hold a secret.
         line = getattr(error, "lineno", None) or ", ".join(str(number) for number, _line in getattr(error, "errors", []))

@@ -75,7 +75,7 @@ class ObjectStore:
         self.config = config
         self.breaker = Breaker()
         # In one attribute, so that a thread never sees the one without the other.
-        self._process: tuple[int, dict[str, Any]] = (0, {})
+        self._process: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
     # -- contents -------------------------------------------------------------------------------------------------------
 
@@ -305,11 +305,13 @@ class ObjectStore:
         return member in self._client().meta.service_model.operation_model(operation).input_shape.members
 
     def _client(self, public: bool = False) -> Any:
-        pid, clients = self._process
-        if pid != os.getpid():
-            # After a fork the sockets belong to the parent. Two threads may both get here: each then has a client that works.
+        made_for, clients = self._process
+        now = (os.getpid(), *self.config.key)
+        if made_for != now:
+            # After a fork the sockets belong to the parent; a client keeps its key for good. Two threads may both get here: each then
+            # has a client that works.
             clients = {}
-            self._process = (os.getpid(), clients)
+            self._process = (now, clients)
         endpoint = self.config.public_endpoint_url if public else self.config.endpoint_url
         client = clients.get(endpoint)
         if client is None:
@@ -318,6 +320,7 @@ class ObjectStore:
 
     def _new_client(self, endpoint: str) -> Any:
         config = self.config
+        access_key, secret_key = config.key
         options: dict[str, Any] = {
             # boto3 signs links in the old way unless told so, which most stores refuse.
             "signature_version": "s3v4",
@@ -337,8 +340,8 @@ class ObjectStore:
                 "s3",
                 region_name=config.region,
                 endpoint_url=endpoint or None,
-                aws_access_key_id=config.access_key or None,
-                aws_secret_access_key=config.secret_key or None,
+                aws_access_key_id=access_key or None,
+                aws_secret_access_key=secret_key or None,
                 verify=config.ca_bundle or None,
                 config=botocore.config.Config(**options),
             )

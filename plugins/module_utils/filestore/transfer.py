@@ -441,8 +441,10 @@ def _endpoint(config: Config, verify: bool, throttle: Throttle) -> tuple[Endpoin
 
 def _credentials(config: Config, token: str) -> Callable[[], Credentials]:
     if config.access_key:
-        fixed = Credentials(config.access_key, config.secret_key, token)
-        return lambda: fixed
+        if token:
+            fixed = Credentials(config.access_key, config.secret_key, token)
+            return lambda: fixed
+        return lambda: Credentials(*config.key)
     try:
         import botocore.session  # noqa: PLC0415  # slow to load, and most have a key
     except ImportError as error:

@@ -40,11 +40,19 @@ class Unusable:
 
 
 @functools.lru_cache(maxsize=1)
-def _load() -> store.ObjectStore | None:
+def _watch() -> config.Watch:
     # Of this host alone: where several share the directory, the numbers of their processes mean nothing to each other.
     metrics.SHARED.directory = os.path.join(compat.data_dir(), "s3_attachment", f"metrics-{socket.gethostname()}")
-    settings = config.load(compat.odoo_conf(), os.environ)
-    return store.ObjectStore(settings) if settings else None
+    return config.Watch(compat.odoo_conf(), os.environ)
+
+
+# The connections of former settings are dropped with their store.
+_store = functools.lru_cache(maxsize=1)(store.ObjectStore)
+
+
+def _load() -> store.ObjectStore | None:
+    settings = _watch().current()
+    return _store(settings) if settings else None
 
 
 def get() -> store.ObjectStore | Unusable | None:

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
+import tempfile
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from .. import storage
-from ..engine import errors, fence
+from ..engine import config, errors, fence
 from ..engine.store import ObjectStore
+from ..storage import _load as load
 from .common import StoreCase
 
 
@@ -62,6 +65,32 @@ class TestSettings(StoreCase, TransactionCase):
             page = self.page()
             self.assertFalse(page.s3_attachment_fault or page.s3_attachment_store or page.s3_attachment_settings)
             self.assertEqual(self.told(page)[0], "warning")
+
+    def test_a_new_key_needs_no_restart(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        names = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "ca_bundle")
+
+        def write(**other):
+            given = {name: getattr(self.settings, name) for name in names} | other
+            with open(f"{folder}/new", "w", encoding="utf-8") as file:
+                file.write("".join(["[s3_attachment]\n", *(f"{name} = {value}\n" for name, value in given.items())]))
+            os.replace(f"{folder}/new", f"{folder}/s3_attachment.conf")
+
+        write(access_key="no-such-key")
+        watch = config.Watch(f"{folder}/odoo.conf", {})
+        with patch.object(storage, "_watch", lambda: watch), patch.object(storage, "_load", load):
+            held = storage.get()
+            self.assertIs(storage.get(), held)
+            with self.assertRaises(errors.Denied):
+                held.probe(write=False)
+            write()
+            # Whoever is at work with the store, a long collection say, has the new key as well.
+            for store in (held, storage.get()):
+                store.versioned()
+            self.assertInStore(self.create(secrets.token_bytes(10)).raw)
+            write(presign_ttl=1)
+            with self.assertLogs("odoo.addons.s3_attachment.engine.config", "ERROR"):
+                self.assertEqual(storage.get().config.access_key, self.settings.access_key)
 
     def told(self, page):
         action = page.action_s3_attachment_test()

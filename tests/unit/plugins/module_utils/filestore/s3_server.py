@@ -11,13 +11,14 @@ import urllib.parse
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """``objects`` maps keys to (body, headers); ``fault`` is a status to answer with, or 'cut' or 'hang up' for GET."""
+    """``objects`` maps keys to (body, headers); ``fault`` is a status to answer with, or 'cut' or 'hang up' for GET; ``deleted_keys`` are refused."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.requests: list[str] = []
         self.fault: int | str | None = None
+        self.deleted_keys: set[str] = set()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -58,6 +59,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(404, "NoSuchBucket")
         elif "AWS4-HMAC-SHA256" not in self.headers.get("Authorization", "") + self.query.get("X-Amz-Algorithm", ""):
             self.refuse(403, "AccessDenied")
+        elif any(f"Credential={key}/" in self.headers.get("Authorization", "") for key in self.server.deleted_keys):
+            self.refuse(403, "InvalidAccessKeyId")
         else:
             return key
         return None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import config
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError
@@ -115,3 +117,69 @@ def test_unreadable_file_is_not_an_absent_one(folder):
     (folder / "s3_attachment.conf").write_bytes(b"[s3_attachment]\nbucket = \xff\n")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         load(folder)
+
+
+def replace(folder, text):
+    write(folder, "new", text)
+    os.replace(folder / "new", folder / "s3_attachment.conf")
+
+
+def settings_with(key):
+    return f"[s3_attachment]\nbucket = one\naccess_key = {key}\nsecret_key = {SECRET}\n"
+
+
+def test_a_replaced_file_is_read_again(folder):
+    replace(folder, settings_with("AK1"))
+    watch = config.Watch(str(folder / "odoo.conf"), {})
+    first = watch.current()
+    assert watch.current() is first
+    assert first.key == ("AK1", SECRET)
+    replace(folder, settings_with("AK2"))
+    assert watch.current().access_key == "AK2"
+    # Who has had the settings since before has the new key as well.
+    assert (first.access_key, first.key) == ("AK1", ("AK2", SECRET))
+    write(folder, "odoo.conf", "[s3_attachment]\naccess_key = AK3\n")
+    assert first.key[0] == "AK3"
+
+
+def test_settings_may_come_later(folder):
+    watch = config.Watch(str(folder / "odoo.conf"), {})
+    assert watch.current() is None
+    replace(folder, settings_with("AK1"))
+    assert watch.current().access_key == "AK1"
+
+
+@pytest.mark.parametrize("wrong", ["[s3_attachment]\nbucket = One\n", "bucket\n", "[s3_attachment]\naccess_key = AK2\n", ""])
+def test_what_cannot_be_read_leaves_the_settings_of_before(folder, caplog, wrong):
+    replace(folder, settings_with("AK1"))
+    watch = config.Watch(str(folder / "odoo.conf"), {})
+    first = watch.current()
+    replace(folder, wrong)
+    assert watch.current() is first
+    assert watch.current() is first
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "those of before stay in force" in caplog.text and SECRET not in caplog.text
+    replace(folder, settings_with("AK2"))
+    assert watch.current().access_key == "AK2"
+
+
+def test_settings_that_are_gone_stay_in_force(folder, caplog):
+    replace(folder, settings_with("AK1"))
+    watch = config.Watch(str(folder / "odoo.conf"), {})
+    os.unlink(folder / "s3_attachment.conf")
+    assert watch.current().access_key == "AK1"
+    assert "they are gone" in caplog.text
+
+
+def test_a_key_of_another_store_is_not_taken(folder):
+    replace(folder, settings_with("AK1"))
+    first = load(folder)
+    replace(folder, settings_with("AK2").replace("one", "two"))
+    assert first.key == ("AK1", SECRET)
+
+
+def test_settings_are_tried_before_they_are_in_force(folder):
+    replace(folder, settings_with("AK1"))
+    write(folder, "odoo.conf", "[s3_attachment]\nregion = r1\n")
+    tried = config.load(str(folder / "odoo.conf"), {}, settings_with("AK2"))
+    assert (tried.key, tried.region) == (("AK2", SECRET), "r1")

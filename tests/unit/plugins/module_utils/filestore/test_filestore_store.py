@@ -256,3 +256,32 @@ def test_without_boto3(monkeypatch, settings):
     monkeypatch.setattr(store, "BOTO3_IMPORT_ERROR", ImportError("No module named 'boto3'"))
     with pytest.raises(errors.ConfigError, match="boto3 is missing"):
         store.ObjectStore(settings)
+
+
+def watched(folder, server, key):
+    """The settings of files, with this access key from now on."""
+    (folder / "new").write_text(f"[s3_attachment]\nbucket = test-bucket\nendpoint_url = {server.url}\naccess_key = {key}\nsecret_key = SECRETKEY\n")
+    (folder / "new").replace(folder / "s3_attachment.conf")
+    return config.load(str(folder / "odoo.conf"), {})
+
+
+def test_a_new_key_is_used_without_a_restart(server, tmp_path):
+    objects = store.ObjectStore(watched(tmp_path, server, "AK1"))
+    body, fname = content(100)
+    objects.put(fname, body)
+    assert "Credential=AK1%2F" in objects.presign(fname)
+    watched(tmp_path, server, "AK2")
+    server.deleted_keys.add("AK1")
+    assert objects.get_bytes(fname) == body
+    assert "Credential=AK2%2F" in objects.presign(fname)
+
+
+def test_probe_of_settings_on_standard_input(server, tmp_path, monkeypatch, capsys):
+    watched(tmp_path, server, "AK1")
+    tried = (tmp_path / "s3_attachment.conf").read_text()
+    for key, status in (("AK2", 0), ("AK3", 1)):
+        server.deleted_keys = {"AK3"}
+        monkeypatch.setattr(sys, "stdin", io.StringIO(tried.replace("AK1", key)))
+        assert cli.main(["--config", str(tmp_path / "odoo.conf"), "probe", "--settings-on-stdin"]) == status
+    assert "InvalidAccessKeyId (403)" in capsys.readouterr().err
+    assert (tmp_path / "s3_attachment.conf").read_text() == tried

@@ -7,7 +7,7 @@ import socket
 import pytest
 import s3_server
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, transfer, wire
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, load
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, Denied, NotFound, Unavailable
 
 CONTENT = b"the content" * 100
@@ -179,3 +179,18 @@ def test_shards_are_a_partition():
 
     for total in (1, 2, 3, 7, 256):
         assert tuple(prefix for number in range(1, total + 1) for prefix in shard_prefixes(f"{number}/{total}")) == PREFIXES
+
+
+def test_a_new_key_is_used_while_files_travel(server, tmp_path, path):
+    def settings(key):
+        (tmp_path / "new").write_text(f"[s3_attachment]\nbucket = test-bucket\nendpoint_url = {server.url}\naccess_key = {key}\nsecret_key = secret\n")
+        (tmp_path / "new").replace(tmp_path / "s3_attachment.conf")
+        return load(str(tmp_path / "odoo.conf"), {})
+
+    to_server = transfer.Transfer(settings("AK1"))
+    to_server.put(FNAME, path)
+    server.deleted_keys.add("AK1")
+    with pytest.raises(Denied, match="InvalidAccessKeyId"):
+        read(to_server)
+    settings("AK2")
+    assert read(to_server) == CONTENT
