@@ -81,7 +81,7 @@ def test_settings_need_no_restart(host: Host, admin: Person):
 
     def lifetimes() -> set[str]:
         # Each worker for itself has to know.
-        links = (admin.download(f"/web/content/{large}", follow=False)["location"] for _time in range(8))
+        links = (admin.download(f"/web/content/{large}?download=1", follow=False)["location"] for _time in range(8))
         return {urllib.parse.parse_qs(urllib.parse.urlsplit(link).query)["X-Amz-Expires"][0] for link in links}
 
     assert lifetimes() == {"120"}
