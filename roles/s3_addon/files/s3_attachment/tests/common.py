@@ -39,6 +39,8 @@ class StoreCase:
         cls.addClassCleanup(shutil.rmtree, spool)
         settings = dataclasses.replace(
             configured.config,
+            # What a test is given stays so, whatever the files say.
+            watch=None,
             prefix=f"{configured.config.prefix}test-{secrets.token_hex(4)}/",
             redirect_min_size=1000,
             spool_dir=spool,

@@ -68,7 +68,7 @@ class TestSettings(StoreCase, TransactionCase):
 
     def test_a_new_key_needs_no_restart(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        names = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "ca_bundle")
+        names = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "ca_bundle", "instance_id")
 
         def write(**other):
             given = {name: getattr(self.settings, name) for name in names} | other
