@@ -69,92 +69,15 @@ generated:
   sample: [odoo_admin_password]
 """
 
-import os
-import secrets
-import string
-import tempfile
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    import yaml
-
-    HAS_YAML = True
-except ImportError:  # reported in main(); a controller has it, as Ansible needs it
-    HAS_YAML = False
-
-ALPHABET = string.ascii_letters + string.digits
-HEADER = "---\n# Generated, one value a line. Keep it like a key: back it up, or encrypt it with ansible-vault. Never commit it in the clear.\n"
-
-
-class SecretsError(Exception):
-    """What the user has to mend, as a sentence."""
-
-
-def installed_collection(path: str) -> str | None:
-    """Return the root of the installed collection that I(path) lies in, if it does."""
-    folder = os.path.dirname(os.path.abspath(path))
-    while folder != os.path.dirname(folder):
-        if os.path.exists(os.path.join(folder, "MANIFEST.json")) and os.path.exists(os.path.join(folder, "FILES.json")):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
-
-
-def read(path: str) -> tuple[str, dict[str, t.Any], bool]:
-    """Return the file's text, its variables, and whether it is encrypted as a whole."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except FileNotFoundError:
-        return "", {}, False
-    except OSError as error:
-        raise SecretsError(f"{path} cannot be read: {error.strerror}.") from error
-    if text.startswith("$ANSIBLE_VAULT"):
-        return text, {}, True
-
-    class Loader(yaml.SafeLoader):
-        """Understands C(!vault): such a value is Ansible's to decrypt, here it is none."""
-
-    Loader.add_constructor("!vault", lambda loader, node: None)
-    try:
-        values = yaml.load(text, Loader=Loader) or {}  # noqa: S506  # a safe loader
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise SecretsError(f"{path} is not valid YAML (line {line}): mend it, or move it away.") from error
-    if not isinstance(values, dict):
-        raise SecretsError(f"{path} must hold variables, one 'name: value' a line.")
-    return text, values, False
-
-
-def write(path: str, text: str) -> None:
-    """Replace the file at once: an interrupted run leaves the old one or the new one."""
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".secrets-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise SecretsError(f"{path} cannot be written: {error.strerror}.") from error
+from ansible_collections.odooops.stack.plugins.module_utils._secrets_file import HAS_YAML, HEADER, SecretsError, check_place, random_secret, read, write
 
 
 def ensure(path: str, names: list[str], length: int, check_mode: bool) -> dict[str, t.Any]:
     """Return the module's result; write the file unless I(check_mode)."""
-    root = installed_collection(path)
-    if root:
-        raise SecretsError(
-            f"{path} lies inside the installed collection {root}, which an upgrade replaces with all that is in it: "
-            "copy the inventory to a folder of your own and use it from there."
-        )
+    check_place(path)
     text, values, encrypted = read(path)
     missing = [name for name in names if name not in values]
     if encrypted and missing:
@@ -162,7 +85,7 @@ def ensure(path: str, names: list[str], length: int, check_mode: bool) -> dict[s
     unreadable = [name for name in names if name in values and not values[name]]
     if unreadable:
         raise SecretsError(f"{path} has {', '.join(unreadable)} without a value, or encrypted where Ansible does not load it as a variable.")
-    new = {name: "".join(secrets.choice(ALPHABET) for dummy in range(length)) for name in missing}
+    new = {name: random_secret(length) for name in missing}
     if new and not check_mode:
         if text and not text.endswith("\n"):
             text += "\n"
