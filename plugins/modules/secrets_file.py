@@ -107,7 +107,8 @@ def change(path: str, changes: dict[str, str | None], check_mode: bool) -> dict[
     due = {name: value for name, value in changes.items() if values.get(name) != value}
     if encrypted and due:
         raise SecretsError(
-            f"{path} is encrypted, and {', '.join(due)} is to be changed in it: run 'ansible-vault decrypt {path}' before, and 'ansible-vault encrypt {path}' after."
+            f"{path} is encrypted, and {', '.join(due)} is to be changed in it: "
+            f"run 'ansible-vault decrypt {path}' before, and 'ansible-vault encrypt {path}' after."
         )
     after = {name: value for name, value in {**values, **due}.items() if due.get(name, "") is not None}
     if due:

@@ -4,55 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
-import typing as t
+import sys
+from pathlib import Path
 
 import pytest
-import testinfra.host
-import urllib3
+
+sys.path.insert(0, str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parent / "shared"))
+
+from site_person import Person, address
 
 APPS = ("site-app", "site-app2")
 
 
-class Person:
-    """Somebody who is logged in at Odoo through the proxy, and keeps the session."""
-
-    def __init__(self, web: str, password: str) -> None:
-        self.web, self.cookie = web, ""
-        self.call("/web/session/authenticate", db="odoo", login="admin", password=password)
-
-    def call(self, path: str, base: str = "", **parameters: t.Any) -> t.Any:
-        body = json.dumps({"jsonrpc": "2.0", "params": parameters}).encode()
-        answer = self.ask(path, base, body)
-        result = json.loads(answer)
-        assert "error" not in result, result
-        return result["result"]
-
-    def ask(self, path: str, base: str = "", body: bytes | None = None) -> bytes:
-        """Ask the proxy, or the Odoo at ``base``."""
-        headers = {"Content-Type": "application/json", "Cookie": self.cookie, "Host": "odoo.site.test"}
-        # Whose certificate it is was asked elsewhere; the name is needed, for by its address the proxy serves nobody.
-        pool = urllib3.connection_from_url(base) if base else urllib3.HTTPSConnectionPool(self.web, server_hostname="odoo.site.test", cert_reqs="CERT_NONE")
-        with pool:
-            answer = pool.request("POST" if body else "GET", path, headers=headers, body=body, timeout=60, retries=False)
-        assert answer.status == 200, (path, answer.status)
-        cookie = answer.headers.get("Set-Cookie", "")
-        if "session_id=" in cookie:
-            self.cookie = cookie.split(";")[0]
-        return answer.data
-
-    def attachment(self, method: str, *arguments: t.Any, base: str = "") -> t.Any:
-        return self.call(f"/web/dataset/call_kw/ir.attachment/{method}", base, model="ir.attachment", method=method, args=arguments, kwargs={})
-
-
-def address(host: testinfra.host.Host) -> str:
-    return host.check_output("hostname -I").split()[0]
-
-
 @pytest.fixture(scope="module")
 def person(on, secrets):
-    return Person(address(on("site-web")), secrets["stack_odoo_admin_password"])
+    return Person(address(on("site-web")), "site.test", secrets["stack_odoo_admin_password"])
 
 
 def test_both_know_who_is_logged_in(on, person):

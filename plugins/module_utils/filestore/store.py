@@ -227,13 +227,14 @@ class ObjectStore:
 
     # -- the proof that the settings work -------------------------------------------------------------------------------
 
-    def probe(self, write: bool = True) -> bool:
+    def probe(self, write: bool = True, anew: bool = False) -> bool:
         """Prove that this key can store, look up and read under the prefix.
 
         The object that it stores for that, ``<prefix>.probe/<digest>``, has a name of its own for each key and end point,
         so that new credentials are proved anew and known ones leave everything as it is.
 
         :param write: store the object if it is not there.
+        :param anew: store it even if it is there, as another host has proved the key from where it is only.
         :return: whether it was not there.
         """
         content = f"{self.config.endpoint_url} {self.config.bucket} {self.config.prefix} {self.config.access_key}\n".encode()
@@ -248,7 +249,7 @@ class ObjectStore:
             missing = True
         if missing and not write:
             return True
-        if missing:
+        if missing or anew:
             with self._asking("store", key):
                 checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
                 self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum)

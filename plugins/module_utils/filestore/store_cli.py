@@ -31,7 +31,9 @@ def _transactions(options: argparse.Namespace) -> database.Transaction:
 
 
 def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
-    return {"changed": store.probe(write=not options.read_only), "store": store.config.where}
+    changed = store.probe(write=not options.read_only, anew=options.anew)
+    # With which key, and for how long its links are good: what a rotation has to know.
+    return {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
 
 
 def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:

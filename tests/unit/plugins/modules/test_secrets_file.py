@@ -52,7 +52,7 @@ def test_a_new_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["locked", "a b"])
 def test_what_cannot_be_changed_is_refused(path, name):
-    with pytest.raises(_secrets_file.SecretsError, match="form that cannot be changed|no name of a variable"):
+    with pytest.raises(_secrets_file.SecretsError, match=r"form that cannot be changed|no name of a variable"):
         secrets_file.change(path, {name: "new"}, check_mode=False)
     assert text_of(path) == TEXT
 

@@ -246,6 +246,11 @@ def test_command_line(server, tmp_path, capsys):
     for arguments, changed in ((["probe", "--read-only"], True), (["probe"], True), (["probe"], False)):
         assert cli.main(["--config", str(odoo_conf), *arguments]) == 0
         assert json.loads(capsys.readouterr().out)["changed"] is changed
+    server.requests.clear()
+    assert cli.main(["--config", str(odoo_conf), "probe", "--anew"]) == 0
+    assert "PUT" in [request.split()[0] for request in server.requests]
+    told = json.loads(capsys.readouterr().out)
+    assert (told["changed"], told["access_key"], told["presign_ttl"]) == (False, "AK", 300)
     server.fault = 403
     assert cli.main(["--config", str(odoo_conf), "probe"]) == 1
     shown = capsys.readouterr()

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import testinfra
+import testinfra.host
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+sys.path.insert(0, str(SCENARIO.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def on() -> t.Callable[[str], testinfra.host.Host]:
+    return lambda name: testinfra.get_host(f"ansible://{name}", ansible_inventory=str(EPHEMERAL / "inventory"))
