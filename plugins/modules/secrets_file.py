@@ -68,7 +68,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: All variables of the file with their values, as they are afterwards; those that are encrypted are none. The task must have C(no_log).
+  description:
+    - All variables of the file with their values, as they are afterwards; those that are encrypted are none. The task must have C(no_log).
+    - Ansible hides the values that O(set) was given; a second task that changes nothing has them.
   type: dict
   returned: always
 encrypted:
