@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - the odooops.stack authors (@odooops)
 description:
-  - Sets, generates and removes variables in a YAML file that holds one C(name: value) a line, such as M(odooops.stack.generated_secrets) keeps it.
+  - Sets, generates and removes variables in a YAML file that holds one variable a line, such as M(odooops.stack.generated_secrets) keeps it.
   - All of it is one change. The file is written whole, with mode C(0600), and is on the disk before the module ends, so that a step that depends
     on it can be lost, but no secret.
   - Lines of other variables and comments stay as they are. A value over several lines, or an encrypted one, cannot be changed.
@@ -92,8 +92,9 @@ def edit(text: str, changes: dict[str, str | None]) -> str:
     if text and not text.endswith("\n"):
         text += "\n"
     for name, value in changes.items():
+        # A line of a secret may hold what looks like a reference to a group.
         line = "" if value is None else f"{name}: {json.dumps(value)}\n"
-        text, found = re.subn(rf"(?m)^{re.escape(name)}[ \t]*:.*\n", lambda dummy, line=line: line, text)
+        text, found = re.subn(rf"(?m)^{re.escape(name)}[ \t]*:.*\n", line.replace("\\", r"\\"), text)
         if not found:
             text += line
     return text
