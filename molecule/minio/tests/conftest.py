@@ -52,11 +52,13 @@ class Store:
             aws_access_key_id=keys[0],
             aws_secret_access_key=keys[1],
             verify=verify,
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 5}),
         )
 
     def admin(self, keys: tuple[str, str]) -> MinioAdmin:
-        pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, retries=False)
+        # The server is restarted between requests; what it was asked on a connection that it drops is asked again.
+        again = urllib3.Retry(total=5, redirect=0, allowed_methods=None, backoff_factor=0.2)
+        pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, retries=again)
         secure = self.scheme == "https"
         return MinioAdmin(endpoint=f"{self.name}:{self.port}", credentials=StaticProvider(*keys), region=self.region, secure=secure, http_client=pool)
 
