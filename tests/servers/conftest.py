@@ -70,7 +70,7 @@ class Server:
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             verify=self.ca_bundle or True,
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            config=Config(retries={"total_max_attempts": 3}, s3={"addressing_style": "path"}),
         )
 
 
