@@ -36,7 +36,8 @@ class Config:
     given, only the database with this ``database.uuid`` may own the prefix. ``gc_grace_hours``: for how long an object may
     be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
     names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
-    after how many seconds no further attempt is begun that could last longer. ``write_mode``: whether a new file is kept on this host,
+    after how many seconds no further attempt is begun that could last longer. ``multipart_threshold``: from how many bytes on a content
+    is sent in parts, side by side. ``write_mode``: whether a new file is kept on this host,
     in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
     """
 
@@ -58,6 +59,7 @@ class Config:
     max_attempts: int = 3
     op_budget: int = 30
     pool_size: int = 10
+    multipart_threshold: int = 15 * 1024 * 1024
     write_mode: str = "spool"
     spool_dir: str = ""
     node: str = ""
@@ -101,6 +103,7 @@ _RANGES = {
     "max_attempts": (1, 10),
     "op_budget": (2, 600),
     "pool_size": (1, 100),
+    "multipart_threshold": (5 * 1024**2, 5 * 1024**3),
     "gc_grace_hours": (0, 8760),
     "gc_batch": (1, 1000),
 }

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import keys, log, metrics
+from . import keys, log, metrics, parts
 from .breaker import Breaker
 from .config import Config
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
@@ -39,8 +39,10 @@ SLOWEST = 64 * 1024
 
 _NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+# Somebody else was faster; or the upload in parts is gone, as it is when an answer was lost that said that it is complete.
+_OVERTAKEN = _PRECONDITION | {"NoSuchUpload"}
 # What the actions of messages are called in metrics and in the log.
-_OPERATIONS = {"sign a link to": "sign", "ask about versions": "other"}
+_OPERATIONS = {"sign a link to": "sign", "ask about versions": "other", "give up an upload in parts of": "other"}
 
 
 class Head(NamedTuple):
@@ -88,40 +90,42 @@ class ObjectStore:
         :raises Corrupt: the bytes are not what the name says.
         """
         sha1 = keys.parse(fname).sha1
-        file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
-        size = file.seek(0, os.SEEK_END)
-        arguments: dict[str, Any] = {
-            "Bucket": self.config.bucket,
-            "Key": keys.object_key(self.config.prefix, fname),
-            "ContentType": content_type,
-            "ChecksumSHA1": base64.b64encode(bytes.fromhex(sha1)).decode(),
-            "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
-        }
+        size = len(body) if isinstance(body, (bytes, bytearray)) else body.seek(0, os.SEEK_END)
+        in_parts = size >= self.config.multipart_threshold
         with self._asking("store", fname) as moved:
-            conditional = self._accepts("PutObject", "IfNoneMatch")
+            conditional = self._accepts("CompleteMultipartUpload" if in_parts else "PutObject", "IfNoneMatch")
             if (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
-            if conditional:
-                file.seek(0)
+            # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
+            # not this content (cut short, or put there by somebody else) is replaced.
+            for condition in ({"IfNoneMatch": "*"}, {}) if conditional else ({},):
                 try:
-                    # Versioned buckets would otherwise keep a copy for each time the same content comes.
-                    self._client().put_object(**arguments, Body=file, IfNoneMatch="*")
+                    self._send(fname, sha1, body, content_type=content_type, in_parts=in_parts, condition=condition)
                     moved.sent = size
                     return True
                 except botocore.exceptions.ClientError as error:
-                    if _code(error) not in _PRECONDITION:
+                    if _code(error) not in _OVERTAKEN:
                         raise
                 if self._holds(fname, sha1, size):
                     return False
-            # There is an object that is not this content (cut short, or put there by somebody else): it is replaced.
-            file.seek(0)
-            self._client().put_object(**arguments, Body=file)
-            moved.sent = size
-            return True
+            raise Unavailable(f"could not store {fname} in {self.config.where}: something else was stored or taken away meanwhile")
+
+    def _send(self, fname: str, sha1: str, body: bytes | BinaryIO, *, content_type: str, in_parts: bool, condition: dict[str, str]) -> None:
+        where = {"Bucket": self.config.bucket, "Key": keys.object_key(self.config.prefix, fname)}
+        described: dict[str, Any] = {
+            "ContentType": content_type,
+            "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
+        }
+        if in_parts:
+            parts.upload(self._client(), where, body, sha1, begin=described, end=condition, patience=self.config.connect_timeout)
+            return
+        file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
+        file.seek(0)
+        self._client().put_object(**where, **described, **condition, Body=file, ChecksumSHA1=base64.b64encode(bytes.fromhex(sha1)).decode())
 
     def get_bytes(self, fname: str, size: int | None = None) -> bytes:
         """The content, checked against its name; or unchecked its first ``size`` bytes."""
-        sha1 = keys.parse(fname).sha1
+        keys.parse(fname)
         if size is not None and size >= 0:
             if size == 0:
                 return b""
@@ -129,11 +133,10 @@ class ObjectStore:
                 content = b"".join(self._chunks(fname, Range=f"bytes=0-{size - 1}"))
                 moved.received = len(content)
                 return content
-        with self._asking("read", fname) as moved:
-            content = b"".join(self._chunks(fname))
-            moved.received = len(content)
-            self._check(fname, sha1, hashlib.sha1(content, usedforsecurity=False).hexdigest())
-        return content
+        # Pieces that are kept and then joined would take twice the memory; the bytes that this one has are those that it gives away.
+        target = io.BytesIO()
+        self.get_to_file(fname, target)
+        return target.getvalue()
 
     def get_to_file(self, fname: str, target: BinaryIO) -> int:
         """Write the content to a file, in pieces; what was written must be thrown away when this raises."""
@@ -228,7 +231,7 @@ class ObjectStore:
     # -- the proof that the settings work -------------------------------------------------------------------------------
 
     def probe(self, write: bool = True, anew: bool = False) -> bool:
-        """Prove that this key can store, look up and read under the prefix.
+        """Prove that this key can store, look up and read under the prefix, and give up what it has begun.
 
         The object that it stores for that, ``<prefix>.probe/<digest>``, has a name of its own for each key and end point,
         so that new credentials are proved anew and known ones leave everything as it is.
@@ -253,6 +256,9 @@ class ObjectStore:
             with self._asking("store", key):
                 checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
                 self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum)
+            with self._asking("give up an upload in parts of", key):
+                upload_id = self._client().create_multipart_upload(**where)["UploadId"]
+                self._client().abort_multipart_upload(**where, UploadId=upload_id)
         with self._asking("look up", key):
             size = self._client().head_object(**where)["ContentLength"]
         with self._asking("read", key):
@@ -278,8 +284,9 @@ class ObjectStore:
     def _head(self, fname: str) -> Head:
         answer = self._client().head_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), ChecksumMode="ENABLED")
         checksum = answer.get("ChecksumSHA1", "")
-        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'.
-        sha1 = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else answer["Metadata"].get("sha1")
+        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'; not everywhere, but its ETag is.
+        whole = checksum and "-" not in checksum + answer["ETag"]
+        sha1 = base64.b64decode(checksum).hex() if whole else answer["Metadata"].get("sha1")
         return Head(
             size=answer["ContentLength"],
             sha1=sha1,

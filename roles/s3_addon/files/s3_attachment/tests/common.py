@@ -76,6 +76,11 @@ class StoreCase:
     def create(self, raw, **values):
         return self.env["ir.attachment"].create({"name": "file.bin", "mimetype": "application/octet-stream", "raw": raw, **values})
 
+    def unfinished(self, fname):
+        """The uploads in parts of that name that are neither complete nor given up."""
+        answer = self.store._client().list_multipart_uploads(Bucket=self.settings.bucket, Prefix=self.settings.prefix + fname)
+        return answer.get("Uploads", [])
+
     def local_path(self, fname):
         return self.env["ir.attachment"]._full_path(fname)
 

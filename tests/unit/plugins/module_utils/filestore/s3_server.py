@@ -11,7 +11,8 @@ import urllib.parse
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """``objects`` maps keys to (body, headers); ``fault`` is a status to answer with, or 'cut' or 'hang up' for GET; ``deleted_keys`` are refused."""
+    """``objects`` maps keys to (body, headers); ``fault`` is a status to answer with, or 'cut' or 'hang up' for GET; ``deleted_keys`` are
+    refused, as are the methods in ``forbidden``."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -19,6 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.requests: list[str] = []
         self.fault: int | str | None = None
         self.deleted_keys: set[str] = set()
+        self.forbidden: set[str] = set()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -57,7 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(fault, {403: "AccessDenied", 503: "SlowDown", 500: "InternalError"}[fault])
         elif bucket != "test-bucket":
             self.refuse(404, "NoSuchBucket")
-        elif "AWS4-HMAC-SHA256" not in self.headers.get("Authorization", "") + self.query.get("X-Amz-Algorithm", ""):
+        elif self.command in self.server.forbidden or "AWS4-HMAC-SHA256" not in self.headers.get("Authorization", "") + self.query.get("X-Amz-Algorithm", ""):
             self.refuse(403, "AccessDenied")
         elif any(f"Credential={key}/" in self.headers.get("Authorization", "") for key in self.server.deleted_keys):
             self.refuse(403, "InvalidAccessKeyId")
@@ -101,5 +103,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.answer(status, body, ETag='"e"', **extra)
+
+    def do_POST(self):
+        if self.begin() is not None:
+            self.answer(200, b"<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>", Content_Type="application/xml")
+
+    def do_DELETE(self):
+        if self.begin() is not None:
+            self.answer(204)
 
     do_HEAD = do_GET  # noqa: N815

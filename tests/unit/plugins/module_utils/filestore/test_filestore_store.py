@@ -156,6 +156,12 @@ def test_probe(objects, settings):
     assert other.probe()
 
 
+def test_probe_of_a_key_that_cannot_give_up_an_upload(server, small):
+    server.forbidden = {"DELETE"}
+    with pytest.raises(errors.Denied, match=r"could not give up an upload in parts of .*AccessDenied"):
+        small.probe()
+
+
 def _read(objects, fname, queue):
     queue.put(objects.get_bytes(fname))
 
