@@ -36,7 +36,8 @@ class Config:
     given, only the database with this ``database.uuid`` may own the prefix. ``gc_grace_hours``: for how long an object may
     be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
     names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
-    after how many seconds no further attempt is begun that could last longer. ``multipart_threshold``: from how many bytes on a content
+    after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the store
+    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``multipart_threshold``: from how many bytes on a content
     is sent in parts, side by side. ``write_mode``: whether a new file is kept on this host,
     in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
     """
@@ -51,6 +52,9 @@ class Config:
     secret_key: str = dataclasses.field(default="", repr=False)
     ca_bundle: str = ""
     instance_id: str = ""
+    storage_class: str = ""
+    sse: str = ""
+    kms_key_id: str = ""
     serve_mode: str = "redirect"
     presign_ttl: int = 300
     redirect_min_size: int = 1024 * 1024
@@ -81,6 +85,11 @@ class Config:
         return found.access_key, found.secret_key
 
     @property
+    def encryption(self) -> dict[str, str]:
+        """What a request that stores something says about encryption, as boto3 calls it."""
+        return {name: value for name, value in (("ServerSideEncryption", self.sse), ("SSEKMSKeyId", self.kms_key_id)) if value}
+
+    @property
     def where(self) -> str:
         """The store, for messages."""
         return f"bucket {self.bucket} at {self.endpoint_url or 'AWS ' + self.region}"
@@ -94,6 +103,7 @@ _CHOICES = {
     "copy_writes": ("local", "refuse"),
     "write_mode": ("spool", "strict"),
     "gc_unversioned": ("refuse", "allow"),
+    "sse": ("AES256", "aws:kms"),
 }
 _RANGES = {
     "presign_ttl": (60, 900),
@@ -111,6 +121,11 @@ _PATTERNS = {
     "bucket": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 of a-z, 0-9, '.' and '-'"),
     "prefix": (re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*"), "names of A-Z, a-z, 0-9, '.', '_' and '-', each followed by '/'"),
     "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
+    "storage_class": (
+        re.compile(r"(?!(?:GLACIER|DEEP_ARCHIVE)$)[A-Z][A-Z0-9_]{0,63}"),
+        "a class whose objects can be read at once, such as STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR or REDUCED_REDUNDANCY",
+    ),
+    "kms_key_id": (re.compile(r"[A-Za-z0-9][A-Za-z0-9:/_.-]{0,511}"), "the name or the ARN of a key"),
     "database_uuid": (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the value of the system parameter database.uuid"),
     "node": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
     "spool_dir": (re.compile(r"(?:/[^/\s]+)+"), "an absolute path without blanks"),
@@ -231,6 +246,8 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     connect, read, budget = (int(values.get(name, getattr(Config, name))) for name in ("connect_timeout", "read_timeout", "op_budget"))
     if connect + read > budget:
         raise ConfigError(f"connect_timeout and read_timeout make {connect + read} s, which must not be more than op_budget, {budget} s")
+    if "kms_key_id" in values and values.get("sse") != "aws:kms":
+        raise ConfigError(f"kms_key_id is set (from {origins.get('kms_key_id', 'unknown')}), which is of use with aws:kms as sse only")
     if values.get("endpoint_url"):
         values.setdefault("public_endpoint_url", values["endpoint_url"])
         # A store of one's own seldom has a name for each bucket in the DNS.

@@ -115,6 +115,7 @@ class ObjectStore:
         described: dict[str, Any] = {
             "ContentType": content_type,
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
+            **self._placement,
         }
         if in_parts:
             parts.upload(self._client(), where, body, sha1, begin=described, end=condition, patience=self.config.connect_timeout)
@@ -218,7 +219,9 @@ class ObjectStore:
                 return False
         with self._asking("store", key):
             try:
-                self._client().put_object(Bucket=self.config.bucket, Key=key, Body=body, ContentType="application/json", **(condition if known else {}))
+                self._client().put_object(
+                    Bucket=self.config.bucket, Key=key, Body=body, ContentType="application/json", **self.config.encryption, **(condition if known else {})
+                )
             except botocore.exceptions.ClientError as error:
                 if _code(error) in _PRECONDITION:
                     return False
@@ -238,16 +241,18 @@ class ObjectStore:
 
         :param write: store the object if it is not there.
         :param anew: store it even if it is there, as another host has proved the key from where it is only.
-        :return: whether it was not there.
+        :return: whether it was not there, or not as it is now asked for.
         """
-        content = f"{self.config.endpoint_url} {self.config.bucket} {self.config.prefix} {self.config.access_key}\n".encode()
+        config, placement = self.config, self._placement
+        content = " ".join((config.endpoint_url, config.bucket, config.prefix, config.access_key, *placement.values())).encode() + b"\n"
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         key = f"{self.config.prefix}.probe/{sha1}"
         where = {"Bucket": self.config.bucket, "Key": key}
-        missing = False
         try:
             with self._asking("read", key):
-                self._client().get_object(**where)["Body"].read()
+                answer = self._client().get_object(**where)
+                answer["Body"].read()
+            missing = bool(self._misplaced(answer))
         except NotFound:
             missing = True
         if missing and not write:
@@ -255,17 +260,38 @@ class ObjectStore:
         if missing or anew:
             with self._asking("store", key):
                 checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
-                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum)
+                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum, **placement)
             with self._asking("give up an upload in parts of", key):
-                upload_id = self._client().create_multipart_upload(**where)["UploadId"]
+                upload_id = self._client().create_multipart_upload(**where, **placement)["UploadId"]
                 self._client().abort_multipart_upload(**where, UploadId=upload_id)
         with self._asking("look up", key):
-            size = self._client().head_object(**where)["ContentLength"]
+            head = self._client().head_object(**where)
+            size = head["ContentLength"]
+        if fault := self._misplaced(head):
+            raise Denied(fault)
         with self._asking("read", key):
             found = self._client().get_object(**where)["Body"].read()
         if size != len(content) or found != content:
             raise Corrupt(f"the object {key} in {self.config.where} does not come back as it was stored")
         return missing
+
+    def _misplaced(self, answer: dict[str, Any]) -> str:
+        """In what the object of that answer differs from what was asked for, as a sentence; '' in nothing.
+
+        Some servers take what they are asked for and do something else.
+        """
+        config = self.config
+        key_id = str(answer.get("SSEKMSKeyId", ""))
+        # The answer names the key itself, and an alias does not.
+        same_key = "alias/" in config.kms_key_id or key_id.endswith(config.kms_key_id)
+        for name, wanted, found in (
+            ("storage_class", config.storage_class, answer.get("StorageClass", "STANDARD")),
+            ("sse", config.sse, answer.get("ServerSideEncryption", "none")),
+            ("kms_key_id", config.kms_key_id, config.kms_key_id if same_key else key_id),
+        ):
+            if wanted and wanted != found:
+                return f"{name} is {wanted}, but what is stored so in {config.where} has {found}: this server does not do it, so leave {name} empty"
+        return ""
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
@@ -303,6 +329,11 @@ class ObjectStore:
         except NotFound:
             return False
         return head.size == size and head.sha1 == sha1
+
+    @property
+    def _placement(self) -> dict[str, str]:
+        """How a content is to be kept, for requests that store one."""
+        return ({"StorageClass": self.config.storage_class} if self.config.storage_class else {}) | self.config.encryption
 
     def _check(self, fname: str, expected: str, found: str) -> None:
         if found != expected:
@@ -445,7 +476,8 @@ def _classify(error: Any) -> type[StoreError]:
     code, status = _code(error), _status(error)
     if code in CORRUPT:
         return Corrupt
-    if code in PASSING or status >= 500 or status == 429:
+    # What a server has never learnt (501) it will not know later either.
+    if code in PASSING or (status >= 500 and status != 501) or status == 429:
         return Unavailable
     # A missing bucket is no missing object. HEAD has no body to say so, but MinIO has a header.
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})

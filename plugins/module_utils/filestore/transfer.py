@@ -256,7 +256,7 @@ class Transfer:
 
     def put_note(self, name: str, content: bytes) -> None:
         """Store a small object that is no content; ``name`` begins with a dot."""
-        self._call("PUT", name, headers={"content-type": "application/json"}, body=content)
+        self._call("PUT", name, headers={"content-type": "application/json", **self._encryption}, body=content)
 
     def get_note(self, name: str) -> bytes:
         """Read one."""
@@ -289,7 +289,13 @@ class Transfer:
 
     def _describe(self, sha1: str) -> dict[str, str]:
         instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
-        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance}
+        storage_class = {"x-amz-storage-class": self.config.storage_class} if self.config.storage_class else {}
+        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **storage_class, **self._encryption}
+
+    @property
+    def _encryption(self) -> dict[str, str]:
+        names = {"ServerSideEncryption": "x-amz-server-side-encryption", "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id"}
+        return {names[name]: value for name, value in self.config.encryption.items()}
 
     def _call(self, method: str, name: str | None, **arguments: Any) -> Answer:
         for attempt in self._attempts():

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import secrets
 from pathlib import Path
@@ -14,6 +15,7 @@ from odoo.tools import mute_logger
 
 from .. import storage
 from ..engine import errors, parts
+from ..engine.store import ObjectStore
 from .common import StoreCase
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +38,13 @@ class TestLarge(StoreCase, TransactionCase):
         self.env.invalidate_all()
         self.assertEqual((attachment.raw, copied.store_fname), (raw, fname))
         self.assertFalse(self.unfinished(fname))
+
+    def test_storage_class(self):
+        other = ObjectStore(dataclasses.replace(self.settings, storage_class="REDUCED_REDUNDANCY"))
+        with patch.object(storage, "_load", lambda: other):
+            for size in (1000, SIZE):
+                attachment = self.create(secrets.token_bytes(size))
+                self.assertEqual((attachment.s3_storage_class, attachment.s3_bucket), ("REDUCED_REDUNDANCY", self.settings.bucket))
 
     def test_fault_in_the_middle(self):
         """What came is given up, and the content waits on this host as a small one does."""

@@ -56,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append(f"{self.command} {key}")
         fault = self.server.fault
         if isinstance(fault, int):
-            self.refuse(fault, {403: "AccessDenied", 503: "SlowDown", 500: "InternalError"}[fault])
+            self.refuse(fault, {403: "AccessDenied", 503: "SlowDown", 500: "InternalError", 501: "NotImplemented"}[fault])
         elif bucket != "test-bucket":
             self.refuse(404, "NoSuchBucket")
         elif self.command in self.server.forbidden or "AWS4-HMAC-SHA256" not in self.headers.get("Authorization", "") + self.query.get("X-Amz-Algorithm", ""):

@@ -77,6 +77,12 @@ def test_defaults_of_an_own_store(folder):
         ("public_endpoint_url", "https://store.example?x", "http:// or https://"),
         ("ca_bundle", "/nowhere/ca.pem", "a file that is there"),
         ("instance_id", "a b", "1 to 64 of"),
+        ("storage_class", "GLACIER", "can be read at once"),
+        ("storage_class", "DEEP_ARCHIVE", "can be read at once"),
+        ("storage_class", "standard", "can be read at once"),
+        ("sse", "aes256", "AES256 or aws:kms"),
+        ("kms_key_id", "my key", "the name or the ARN"),
+        ("multipart_threshold", "5242879", "from 5242880 to 5368709120"),
     ],
 )
 def test_wrong_value(folder, name, value, says):
@@ -94,6 +100,17 @@ def test_incomplete(folder):
     assert SECRET not in str(raised.value)
     with pytest.raises(ConfigError, match=r"access_key is set .* without secret_key"):
         load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_ACCESS_KEY="AK")
+    for other in ({}, {"ODOO_S3_SSE": "AES256"}):
+        with pytest.raises(ConfigError, match=r"kms_key_id is set \(from the environment\), which is of use with aws:kms as sse only"):
+            load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_KMS_KEY_ID="key", **other)
+
+
+def test_encryption(folder):
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab"
+    found = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_SSE="aws:kms", ODOO_S3_KMS_KEY_ID=key, ODOO_S3_STORAGE_CLASS="GLACIER_IR")
+    assert found.encryption == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    assert found.storage_class == "GLACIER_IR"
+    assert load(folder, ODOO_S3_BUCKET="abc").encryption == {}
 
 
 def test_unknown_setting(folder):

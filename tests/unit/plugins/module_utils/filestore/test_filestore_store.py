@@ -183,7 +183,7 @@ def test_fork(objects):
     assert objects._client() is not mine
 
 
-@pytest.mark.parametrize(("fault", "kind"), [(403, errors.Denied), (503, errors.Unavailable), (500, errors.Unavailable)])
+@pytest.mark.parametrize(("fault", "kind"), [(403, errors.Denied), (503, errors.Unavailable), (500, errors.Unavailable), (501, errors.Denied)])
 def test_refusals(server, small, fault, kind):
     body, fname = content(10)
     server.fault = fault
