@@ -252,7 +252,7 @@ import typing as t
 
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import CONNECTION, StackModule
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, database, proof, runs
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError, StoreError
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError, StoreError, of_this_host
 
 PHASES = {"uploaded": "upload", "verified": "verify", "cleaned": "clean", "local": "back", "audited": "audit"}
 # What each phase moves: as it is counted when done, when only foreseen, and what was so before.
@@ -418,7 +418,7 @@ def main() -> None:
     except StoreError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'a local file'} cannot be used: {error.strerror}")
+        module.fail_json(msg=of_this_host(error))
     module.exit_json(**result)
 
 

@@ -48,6 +48,7 @@ class Server:
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     region: str = "us-east-1"
     ca_bundle: str | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def connection(self) -> dict[str, t.Any]:
@@ -85,6 +86,7 @@ def process(server: Server, command: list[str], log: Path, environment: dict[str
     """Run a server until it is no longer needed."""
     with log.open("wb") as output:
         running = subprocess.Popen(command, env={"PATH": os.environ["PATH"], "HOME": str(log.parent), **environment}, stdout=output, stderr=output)
+    server.process = running
     try:
         for _attempt in range(300):
             assert running.poll() is None, log.read_text()

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from . import config, migration_cli
-from .errors import ConfigError, StoreError
+from .errors import ConfigError, StoreError, of_this_host
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer = store_cli.run(options, settings)
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{of_this_host(error)}\n")
         return 1
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0

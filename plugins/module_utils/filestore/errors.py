@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class StoreError(Exception):
     """Something about the object store; the message is one sentence for an administrator."""
@@ -34,3 +36,9 @@ class Corrupt(StoreError):
 # What S3 servers call them: bytes that did not arrive as they were sent, and troubles that pass.
 CORRUPT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 PASSING = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError", "ServiceUnavailable"}
+
+
+def of_this_host(error: OSError) -> str:
+    """A sentence about a local file that could not be used, and what to do if the disk is full."""
+    more = "; make room and run it again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{error.filename or 'a local file'} cannot be used: {error.strerror or error}{more}"

@@ -42,12 +42,18 @@ def sync_directory(path: str) -> None:
 def write_atomically(path: str, text: str, mode: int = 0o600, durable: bool = True) -> None:
     """Replace a file so that it is the old one or the new one, whenever the process dies; if ``durable``, also the machine."""
     part = f"{path}.{os.getpid()}.part"
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        # A full disk is not to be filled further by each attempt.
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
     if durable:
         sync_directory(os.path.dirname(path))
 

@@ -444,7 +444,8 @@ class Migration:
         part = os.path.join(folder, f".{name}.part")
         try:
             _make_like_parent(folder)
-            with open(part, "wb", buffering=0) as file:
+            # Buffered, because that writes all of a piece or raises: an unbuffered write to a full disk may store a part of it.
+            with open(part, "wb") as file:
 
                 def restart() -> None:
                     file.seek(0)
