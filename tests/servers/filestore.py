@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import subprocess
+import threading
 import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Filestore:
     bucket: str
     state: pathlib.Path
     contents: dict[str, bytes] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
     random: random.Random = field(default_factory=lambda: random.Random(6))
 
     def sql(self, query: str, *parameters: t.Any) -> list[tuple[t.Any, ...]]:
@@ -106,6 +108,40 @@ class Filestore:
             self.contents[fname] = content
         return names
 
+    @contextlib.contextmanager
+    def people_at_work(self) -> Iterator[list[str]]:
+        """Rows and files come and go until the block ends, in Odoo's own order: a file before its row, a row before its file.
+
+        ``contents`` follows; gives the names of all that came or went.
+        """
+        over, touched, number = threading.Event(), [], random.Random(self.random.random())
+
+        def work() -> None:
+            with contextlib.closing(psycopg2.connect(dbname=self.database, **self.connection)) as connection:
+                connection.autocommit = True
+                cursor = connection.cursor()
+                while not over.wait(number.uniform(0, 0.02)):
+                    if number.random() < 0.6:
+                        content = number.randbytes(number.randint(1, 4000))
+                        fname = keys.build(hashlib.sha1(content).hexdigest())
+                        self.write(fname, content)
+                        cursor.execute("INSERT INTO ir_attachment (name, store_fname, file_size) VALUES ('new', %s, %s)", (fname, len(content)))
+                        self.contents[fname] = content
+                    else:
+                        fname = number.choice(list(self.contents))
+                        cursor.execute("DELETE FROM ir_attachment WHERE store_fname = %s", (fname,))
+                        (self.path / fname).unlink()
+                        del self.contents[fname]
+                    touched.append(fname)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            yield touched
+        finally:
+            over.set()
+            worker.join()
+
     def write(self, fname: str, content: bytes) -> None:
         (self.path / fname).parent.mkdir(parents=True, exist_ok=True)
         (self.path / fname).write_bytes(content)
@@ -122,6 +158,7 @@ class Filestore:
             access_key=server.access_key,
             secret_key=server.secret_key,
             ca_bundle=server.ca_bundle or "",
+            **self.times,
         )
 
     def settings(self, **settings: t.Any) -> runs.Run:

@@ -10,14 +10,13 @@ twice, and nothing is gone from the disk.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import dataclasses
 import os
 import pathlib
 import subprocess
-import sys
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from conftest import Server, free_port, minio
@@ -32,9 +31,9 @@ MakeFilestore = Callable[..., Filestore]
 
 
 @contextlib.contextmanager
-def started(store: Filestore, phase: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+def started(store: Filestore, phase: str, *options: str, inside: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
     """A run in a process of its own, which is not left behind."""
-    with subprocess.Popen(command(store, phase, *options), cwd=ENGINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen([*inside, *command(store, phase, *options)], cwd=ENGINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         try:
             yield run
         finally:
@@ -99,6 +98,60 @@ def test_store_killed_while_files_travel(make_filestore: MakeFilestore, place: p
             _output, errors = run.communicate(timeout=300)
         assert run.returncode == 0, errors
         whole(store, breaks=2)
+
+
+class Link(t.NamedTuple):
+    """A network of its own for a run: how to start a command in it, and the address of this host seen from there."""
+
+    inside: list[str]
+    address: str
+    name: str
+
+    def set(self, state: str) -> None:
+        subprocess.run(["ip", "link", "set", self.name, state], check=True)
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    number = os.getpid()
+    namespace, ours, theirs = f"chaos-{number}", f"ch-a-{number}", f"ch-b-{number}"
+    address = f"10.254.{number // 64 % 256}.{number % 64 * 4 + 1}"
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True)
+
+    ip("netns", "add", namespace)
+    try:
+        ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", namespace)
+        ip("address", "add", f"{address}/30", "dev", ours)
+        ip("link", "set", ours, "up")
+        ip("-n", namespace, "address", "add", f"{address.rpartition('.')[0]}.{number % 64 * 4 + 2}/30", "dev", theirs)
+        ip("-n", namespace, "link", "set", theirs, "up")
+        yield Link(["ip", "netns", "exec", namespace], address, ours)
+    finally:
+        ip("netns", "delete", namespace)
+
+
+def test_network_cut_while_files_travel(make_filestore: MakeFilestore, place: pathlib.Path, link: Link) -> None:
+    """Without a word from the other side: the run finds it out by its time-outs, and goes on when the network is back."""
+    port = free_port()
+    server = Server("minio", f"http://127.0.0.1:{port}")
+    with minio(server, place, "--address", f":{port}", drives=1):
+        store = make_filestore(server)
+        store.add_many(160, largest=4000)
+        far = dataclasses.replace(server, endpoint_url=f"http://{link.address}:{port}")
+        seen = dataclasses.replace(store, server=far, times={"connect_timeout": 1, "read_timeout": 2})
+        with started(seen, "upload", *SLOWLY, "100000", inside=link.inside) as run:
+            stored(store, 40, run)
+            link.set("down")
+            time.sleep(1)  # what had arrived is stored
+            before = store.versions()
+            time.sleep(3)  # longer than a time-out
+            assert store.versions() == before and run.poll() is None
+            link.set("up")
+            _output, errors = run.communicate(timeout=300)
+        assert run.returncode == 0, errors
+        whole(store, breaks=1)
 
 
 def test_store_gone_for_longer_than_a_run_waits(make_filestore: MakeFilestore, place: pathlib.Path) -> None:
