@@ -175,6 +175,9 @@ class Filestore:
         """What is in the two-digit directories on the disk."""
         return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in self.path.glob("??/*")}
 
+    def object(self, fname: str) -> bytes:
+        return self.server.client.get_object(Bucket=self.bucket, Key=f"shop/{fname}")["Body"].read()
+
     def objects(self) -> dict[str, bytes]:
         """What is in the bucket, except what begins with a dot."""
         client = self.server.client

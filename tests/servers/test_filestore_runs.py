@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import typing as t
 from collections.abc import Callable
 
@@ -70,7 +69,7 @@ class Odoo(http.server.ThreadingHTTPServer):
             def do_GET(self) -> None:
                 ((fname,),) = store.sql("SELECT store_fname FROM ir_attachment WHERE id = %s", int(self.path.rsplit("/", 1)[1]))
                 path = store.path / fname
-                body = path.read_bytes() if path.exists() else store.objects()[fname] if addon else b""
+                body = path.read_bytes() if path.exists() else store.object(fname) if addon else b""
                 self.send_response(200 if body else 404)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

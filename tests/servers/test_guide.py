@@ -65,7 +65,7 @@ def test_the_playbook_of_the_guide(run: Callable[..., tuple[int, str]], sites: t
     done, _output = run("--diff")
     # Each of its tasks makes something.
     assert predicted == done == playbook().count("odooops.stack.s3_bucket:") + len(re.findall(r"odooops\.stack\.minio_\w+:", playbook()))
-    assert run("--diff")[0] == 0 and run("--check", "--diff")[0] == 0
+    assert run("--diff")[0] == 0
     here.client.put_object(Bucket="production", Key="ab/abcdef", Body=b"an attachment")
     for _attempt in range(300):
         if "Contents" in there.client.list_objects_v2(Bucket="production-copy"):
@@ -75,4 +75,5 @@ def test_the_playbook_of_the_guide(run: Callable[..., tuple[int, str]], sites: t
     here.client.put_bucket_versioning(Bucket="backups", VersioningConfiguration={"Status": "Enabled"})
     here.client.put_bucket_tagging(Bucket="production", Tagging={"TagSet": [{"Key": "instance", "Value": "by hand"}]})
     changed, output = run("--check", "--diff")
+    # That one, and in check mode nothing of all the rest.
     assert changed == 1 and re.search(r'^-.*"instance": "by hand"', output, re.MULTILINE), output

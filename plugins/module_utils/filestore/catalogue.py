@@ -16,8 +16,9 @@ from . import keys
 
 BATCH = 5000
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
-# The same as keys.is_name, for the server.
-_NAME = r"^([0-9a-f]{2})/\1[0-9a-f]{38}(-[a-z0-9]{1,12})?$"
+# The same as keys.is_name, for the server; without a back reference, which takes it a hundred times as long.
+_NAME = r"^[0-9a-f]{2}/[0-9a-f]{40}(-[a-z0-9]{1,12})?$"
+_IS_NAME = "(store_fname ~ %s AND left(store_fname, 2) = substr(store_fname, 4, 2))"
 
 
 class Cursor(Protocol):
@@ -71,7 +72,7 @@ class Catalogue:
 
     def others(self, limit: int = 1000) -> list[str]:
         """Names that are no names of contents, which nobody but their addon knows how to read."""
-        query = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL AND store_fname !~ %s LIMIT %s"
+        query = f"SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL AND NOT {_IS_NAME} LIMIT %s"  # noqa: S608
         return [str(fname) for (fname,) in self._rows(query, (_NAME, limit))]
 
     def referenced(self, names: Iterable[str]) -> set[str]:
@@ -90,7 +91,7 @@ class Catalogue:
     def samples(self, largest: int = 512 * 1024, limit: int = 200) -> list[tuple[int, str]]:
         """Attachments that anybody may read, as id and name: to see through Odoo's own door what it can read."""
         return self._rows(
-            "SELECT id, store_fname FROM ir_attachment WHERE public AND type = 'binary' AND store_fname ~ %s AND file_size BETWEEN 1 AND %s"
+            f"SELECT id, store_fname FROM ir_attachment WHERE public AND type = 'binary' AND {_IS_NAME} AND file_size BETWEEN 1 AND %s"  # noqa: S608
             " ORDER BY id DESC LIMIT %s",
             (_NAME, largest, limit),
         )

@@ -17,8 +17,6 @@ import json
 import os
 import re
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -114,6 +112,9 @@ def _hidden(path: str) -> Iterator[None]:
 
 
 def _download(url: str, database: str) -> str:
+    import urllib.error  # noqa: PLC0415  # slow to load, and only this needs it
+    import urllib.request  # noqa: PLC0415
+
     request = urllib.request.Request(url, headers={"X-Odoo-Database": database, "Cache-Control": "no-cache"})  # noqa: S310
     try:
         # Not urlopen, which a linter of Ansible's forbids; the engine knows no Ansible.

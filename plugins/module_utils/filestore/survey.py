@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -18,7 +19,8 @@ from .catalogue import PREFIXES, Catalogue
 from .errors import ConfigError
 from .transfer import Listed, Transfer
 
-# Up to so many files a directory, sixteen directories are listed at once: fewer requests, and still little memory.
+# Up to so many names a directory, all directories are listed together, and sixteen of them: fewer requests, and still little memory.
+HANDFUL = 16
 FEW = 2000
 _AHEAD = 6
 
@@ -71,9 +73,10 @@ def scan(filestore: str, prefix: str) -> tuple[dict[str, int], list[str]]:
 class Listing:
     """The bucket's objects by directory, listed ahead of their use by threads of its own."""
 
-    def __init__(self, transfer: Transfer, prefixes: Sequence[str], grouped: bool) -> None:
+    def __init__(self, transfer: Transfer, prefixes: Sequence[str], width: int) -> None:
+        """:param width: digits that the directories of one listing have in common; 0 to 2."""
         self._transfer = transfer
-        self._width = 1 if grouped else 2
+        self._width = width
         self._groups = list(dict.fromkeys(prefix[: self._width] for prefix in prefixes))
         self._pool = ThreadPoolExecutor(_AHEAD, "list")
         self._begun: dict[str, Future[dict[str, dict[str, Listed]]]] = {}
@@ -104,10 +107,12 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
 
     The three are not of the same moment: what is missing in one of them has to be looked up again before it is believed.
     """
-    first = next((prefix for prefix in prefixes if os.path.isdir(os.path.join(filestore, prefix))), None)
-    listing = Listing(transfer, prefixes, grouped=first is None or len(os.listdir(os.path.join(filestore, first))) <= FEW)
+    every = catalogue.names(prefixes)
+    # Names are digests, so that all directories have about as many as the first.
+    first = next(every)
+    listing = Listing(transfer, prefixes, width=0 if len(first) <= HANDFUL else 1 if len(first) <= FEW else 2)
     try:
-        for prefix, names in zip(prefixes, catalogue.names(prefixes), strict=True):
+        for prefix, names in zip(prefixes, itertools.chain([first], every), strict=True):
             remote = {}
             foreign = []
             for fname, entry in listing.of(prefix).items():

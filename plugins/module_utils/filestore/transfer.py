@@ -23,7 +23,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -182,7 +181,7 @@ class Transfer:
             sha1,
             answer.headers.get("etag", "").strip('"'),
             answer.headers.get("x-amz-version-id", ""),
-            parsedate_to_datetime(modified).timestamp() if modified else time.time(),
+            _timestamp(modified) if modified else time.time(),
         )
 
     # -- in parts -------------------------------------------------------------------------------------------------------
@@ -412,6 +411,13 @@ def _chunks(piece: Slice) -> Iterator[bytes]:
             return
         offset += len(chunk)
         yield chunk
+
+
+def _timestamp(date: str) -> float:
+    """Seconds since 1970 of a date as headers have it."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to load, and an upload needs none
+
+    return parsedate_to_datetime(date).timestamp()
 
 
 def _base64(hexadecimal: str) -> str:

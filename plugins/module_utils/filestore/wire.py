@@ -11,14 +11,12 @@ processor time of this one.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import select
 import socket
 import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
@@ -91,8 +89,10 @@ def connect(endpoint: Endpoint) -> socket.socket:
 
     :raises OSError: also for a certificate that is not trusted.
     """
-    proxy = urllib.request.getproxies().get("https", "") if endpoint.tls else ""
-    if proxy and not urllib.request.proxy_bypass(endpoint.authority):
+    proxy = _proxy(endpoint) if endpoint.tls else ""
+    if proxy:
+        import http.client  # noqa: PLC0415  # slow to load, and few need it
+
         through = urlsplit(proxy if "//" in proxy else f"//{proxy}")
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
             through.hostname or "", through.port or 3128, timeout=endpoint.connect_timeout, context=endpoint.tls
@@ -107,6 +107,14 @@ def connect(endpoint: Endpoint) -> socket.socket:
             found = endpoint.tls.wrap_socket(found, server_hostname=endpoint.host)
     found.settimeout(endpoint.read_timeout)
     return found
+
+
+def _proxy(endpoint: Endpoint) -> str:
+    """The proxy that the environment names for this host; '' for none."""
+    import urllib.request  # noqa: PLC0415  # slow to load, and plain HTTP does without
+
+    proxy: str = urllib.request.getproxies().get("https", "")
+    return "" if not proxy or urllib.request.proxy_bypass(endpoint.authority) else proxy
 
 
 class Connection:
