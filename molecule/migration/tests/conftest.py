@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,13 +40,33 @@ def inside(script: str, job: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+PLAIN = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+
+
+def playbook(variables: dict[str, str]) -> list[str]:
+    # A phase takes seconds here, and is to be asked as often whether it is over.
+    given = {"migrate_poll": "1", **variables}
+    options = [part for name, value in given.items() if name != "check" for part in ("-e", f"{name}={value}")]
+    return ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), *options, *(["--check"] if "check" in given else []), "odooops.stack.migrate_filestore"]
+
+
 def play(**variables: str) -> dict[str, Any]:
     """Run the playbook to its end, as a person does; its output, and how many tasks changed something."""
-    options = [part for name, value in variables.items() if name != "check" for part in ("-e", f"{name}={value}")]
-    run = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), *options, *(["--check"] if "check" in variables else []), "odooops.stack.migrate_filestore"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+    done = subprocess.run(playbook(variables), capture_output=True, text=True, check=False, env=PLAIN)
     recap = re.search(rf"{NAME} +: ok=\d+ +changed=(\d+)", done.stdout)
     return {"code": done.returncode, "output": done.stdout + done.stderr, "changed": int(recap[1]) if recap else None}
+
+
+@contextlib.contextmanager
+def playing(**variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The playbook while it runs, in a process group of its own; at the end it is killed with all that it has started here."""
+    run = subprocess.Popen(playbook(variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=PLAIN, start_new_session=True)
+    try:
+        yield run
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
 
 class Work:

@@ -58,7 +58,8 @@ class Person(threading.Thread):
                     self.kept.append([new, hashlib.sha1(content).hexdigest()])
             except (requests.RequestException, RuntimeError) as error:
                 self.failures.append(f"{time.strftime('%H:%M:%S')} person {self.number}: {error}")
-            self.over.wait(number.random() * 0.5)
+            # As people do, who also look at what they have read; and the migration is to get on meanwhile.
+            self.over.wait(number.random() * 2)
 
     def run(self):
         with requests.Session() as self.session:
