@@ -77,12 +77,24 @@ class Catalogue:
 
     def referenced(self, names: Iterable[str]) -> set[str]:
         """Those of the names that a row refers to now."""
+        return {fname for (fname,) in self._about("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", names)}
+
+    def marked(self, names: Iterable[str]) -> set[str]:
+        """Those of the names that the addon will look at when it collects garbage."""
+        return {fname for (fname,) in self._about("SELECT DISTINCT fname FROM s3_gc_mark WHERE fname = ANY(%s)", names, "s3_gc_mark")}
+
+    def waiting(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of the names whose contents wait on a host until the store can take them, each with the hosts."""
+        query = "SELECT fname, string_agg(DISTINCT node, ', ') FROM s3_outbox WHERE fname = ANY(%s) GROUP BY fname"
+        return dict(self._about(query, names, "s3_outbox"))
+
+    def _about(self, query: str, names: Iterable[str], table: str = "ir_attachment") -> Iterator[Any]:
+        """The rows about some names; none where there is no such table, because the addon is not there."""
         wanted = list(names)
-        found: set[str] = set()
+        if not wanted or self._rows("SELECT to_regclass(%s)::text", (table,)) == [(None,)]:
+            return
         for start in range(0, len(wanted), self._batch):
-            rows = self._rows("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", (wanted[start : start + self._batch],))
-            found.update(fname for (fname,) in rows)
-        return found
+            yield from self._rows(query, (wanted[start : start + self._batch],))
 
     def has_addon(self, name: str = "s3_attachment") -> bool:
         """Whether that addon is installed in the database."""

@@ -70,6 +70,33 @@ def filestore_of(odoo_conf: str, database: str) -> str:
     return os.path.join(data, "filestore", database)
 
 
+def spool_of(odoo_conf: str, spool_dir: str, database: str) -> str:
+    """The directory of what waits on this host until the store can take it.
+
+    :param spool_dir: the setting of that name.
+    """
+    data = spool_dir or options_of(odoo_conf).get("data_dir")
+    if not data:
+        raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
+    return os.path.join(spool_dir or os.path.join(data, "s3_spool"), database)
+
+
+class Queries:
+    """A cursor each of whose queries is a transaction of its own, opened by that function."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._rows: list[tuple[Any, ...]] = []
+
+    def execute(self, query: str, params: Any = None) -> None:
+        with self._transaction() as cursor:
+            cursor.execute(query, params)
+            self._rows = cursor.fetchall()
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._rows
+
+
 class _ShortTransactions:
     """A cursor each of whose queries is a read only transaction of its own.
 

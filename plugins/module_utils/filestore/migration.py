@@ -4,7 +4,7 @@
 
 """The filestore of one database to a bucket, and back.
 
-The phases are upload, verify, clean (remove local copies) and back (download), and audit, which changes nothing. Each can be
+The phases are upload, verify, clean (remove local copies) and back (download); audit is in a file of its own. Each can be
 killed at any moment and run again: what there is to do is found out anew from the database, the disk and the bucket. The
 database is only read, and no phase but ``clean`` removes a file, each of which is proved to be in the bucket before.
 """
@@ -171,7 +171,10 @@ class Migration:
             try:
                 self.report.count("only_bucket", self.job.transfer.head(fname).size)
             except NotFound:
-                self.report.find("missing", fname, size, "a row refers to it; it is neither on this disk nor in the bucket")
+                self._missing(fname, size)
+
+    def _missing(self, fname: str, size: int) -> None:
+        self.report.find("missing", fname, size, "a row refers to it; it is neither on this disk nor in the bucket")
 
     def _orphans(self, directory: Directory) -> Iterator[tuple[str, int, bool]]:
         unknown = [fname for fname in directory.local if fname not in directory.names]
@@ -212,7 +215,7 @@ class Migration:
         for fname, _size in self._really_absent(self._vanished):
             self.report.find("failed", fname, 0, "it came back while it was being uploaded")
 
-    # -- verify, audit --------------------------------------------------------------------------------------------------
+    # -- verify ---------------------------------------------------------------------------------------------------------
 
     def verify(self) -> dict[str, Any]:
         """See whether the bucket has what the rows refer to, and note it as the ground for removing local copies."""
@@ -225,24 +228,6 @@ class Migration:
             for directory in self._directories():
                 work = _Work(directory.prefix, ended)
                 hand_out(work, self._to_verify(work, directory))
-                work.end()
-        self._settle_vanished()
-        return self._finish()
-
-    def audit(self) -> dict[str, Any]:
-        """The same, and what is in the bucket without a row; nothing is noted or changed anywhere."""
-        self.job.dry = True
-        with self._running(), self._crew(_each(self._verify_one)) as hand_out:
-            for directory in self._directories():
-                work = _Work(directory.prefix, lambda _prefix, _sound: None)
-                hand_out(work, self._to_verify(work, directory))
-                unknown = [fname for fname in directory.remote if fname not in directory.names]
-                for fname in set(unknown) - self.job.catalogue.referenced(unknown):
-                    self.report.find("orphans_bucket", fname, directory.remote[fname].size, "no row refers to it")
-                for name in directory.foreign:
-                    self.report.find("orphans_bucket", name, 0, "its name is not that of a content")
-                for _orphan in self._orphans(directory):
-                    pass
                 work.end()
         self._settle_vanished()
         return self._finish()
@@ -282,7 +267,7 @@ class Migration:
                 wanted = os.stat(self._path(fname)).st_size if here else size
                 sound = size == wanted
             elif self.job.level == "content":
-                self.job.transfer.get(fname, lambda _chunk: None, lambda: None)
+                self.job.transfer.read(fname)
                 sound = True
             else:
                 sound = self._proved(fname, size, etag, here, None)
@@ -315,7 +300,7 @@ class Migration:
         head = self.job.transfer.head(fname)
         if head.sha1 is not None:
             return head.sha1 == sha1
-        self.job.transfer.get(fname, lambda _chunk: None, lambda: None)
+        self.job.transfer.read(fname)
         return True
 
     # -- clean ----------------------------------------------------------------------------------------------------------
@@ -475,17 +460,22 @@ class Migration:
     def _running(self) -> Iterator[None]:
         """Hold the lock, and know the server."""
         with contextlib.ExitStack() as stack:
-            features = self.job.state.read().get("features")
             if not self.job.dry:
                 self.job.state.make()
                 stack.enter_context(self.job.state.hold(self.prefixes))
-                if features is None:
-                    features = self.job.transfer.probe()._asdict()
-                    with self.job.state.changed() as state:
-                        state["features"] = features
+                self.learn()
+            features = self.job.state.read().get("features")
             # Of a server that is not known yet nothing is taken for proved, and nothing is sent to it.
             self.job.transfer.features = Features(**features) if features else Features(checksum=False)
             yield
+
+    def learn(self) -> None:
+        """Find out what the server can do, which stores a small object, unless this host knows it."""
+        if self.job.state.read().get("features") is None:
+            self.job.state.make()
+            features = self.job.transfer.probe()._asdict()
+            with self.job.state.changed() as state:
+                state["features"] = features
 
     @contextlib.contextmanager
     def _crew(self, do: Callable[[_Work, list[Any]], None], most: int = _CHUNK_FILES) -> Iterator[Callable[[_Work, Iterable[Any]], None]]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from . import proof
 from .config import Config
-from .database import filestore_of, open_catalogue, parameters_of
+from .database import filestore_of, open_catalogue, parameters_of, spool_of
 from .migration import LEVELS
-from .runs import PHASES, Run, execute
+from .runs import AUDIT_LEVELS, PHASES, Run, execute
 
 _HELP = {
     "plan": "say what an upload would do, and change nothing",
@@ -25,7 +25,7 @@ _HELP = {
     "verify": "see whether everything is in the bucket, and remember that",
     "clean": "remove local copies of what is in the bucket",
     "back": "bring everything back to this disk",
-    "audit": "compare database, disk and bucket, and change nothing",
+    "audit": "compare database, disk and bucket, and say what a repair would do",
 }
 COMMANDS = (*PHASES, "prove")
 
@@ -42,8 +42,12 @@ def add_commands(commands: Any) -> None:
         command.add_argument("--deadline", type=float, default=0, metavar="SECONDS", help="begin nothing new after so long")
         command.add_argument("--orphans", action="store_true", help="also files that no row refers to")
         command.add_argument("--dry-run", action="store_true", help="find out all, and change nothing")
-        if phase in ("verify", "audit"):
+        if phase == "verify":
             command.add_argument("--level", choices=LEVELS, default="checksum", help="what to look at (default: checksum)")
+        if phase == "audit":
+            text = "how closely to look; sample is one of 30, each day others (default: checksum)"
+            command.add_argument("--level", choices=AUDIT_LEVELS, default="checksum", help=text)
+            command.add_argument("--repair", action="store_true", help="put right what there is a right copy of")
         if phase == "clean":
             command.add_argument("--retention-days", type=float, default=14, metavar="DAYS", help="since the first verification (default: 14)")
             command.add_argument("--max-age-hours", type=float, default=24, metavar="HOURS", help="since the last verification, and of proofs (default: 24)")
@@ -81,6 +85,8 @@ def run(options: argparse.Namespace, settings: Config) -> int:
         setattr(job, name, getattr(options, name))
     job.dry = options.dry_run
     job.level = getattr(options, "level", job.level)
+    if options.command == "audit":
+        job.repair, job.spool = options.repair, spool_of(options.config, settings.spool_dir, options.database)
     if options.command == "clean":
         job.retention_days, job.max_age_hours = options.retention_days, options.max_age_hours
         job.app_hosts, job.unversioned = tuple(options.app_host), options.unversioned

@@ -37,15 +37,21 @@ TITLES = {
     "gone": "Deleted by Odoo meanwhile",
     "orphans_local": "Local files that no row refers to",
     "orphans_bucket": "Objects that no row refers to",
+    "pending": "Objects that no row refers to, but that are young or left to garbage collection",
+    "waiting": "Kept on a host until the store can take them",
     "other_names": "Names that are no names of contents",
     "missing": "Missing: neither on this disk nor in the bucket",
     "corrupt": "Corrupt local files, which were not stored",
     "differing": "Objects that are not what their name says",
+    "size": "Objects of another size than their rows say",
+    "checksum": "Objects whose SHA-1 is not the one in their name",
+    "repairable": "Of these, what a repair would put right",
+    "repaired": "Put right in this run",
     "unreadable": "Local files that could not be read",
     "failed": "Failed; another run tries again",
 }
 # What a person has to look into.
-PROBLEMS = ("missing", "corrupt", "differing", "unreadable", "failed")
+PROBLEMS = ("missing", "corrupt", "differing", "size", "checksum", "unreadable", "failed")
 
 
 def megabytes(count: float) -> str:
@@ -96,7 +102,8 @@ class Report:
         with self._lock:
             if self._csv is not None:
                 self._writer.writerow([what, name, size, detail])
-            if len(self.findings) < SHOWN:
+            # Of each kind, so that many of one do not hide another.
+            if self.counts[what][0] <= SHOWN:
                 self.findings.append({"finding": what, "name": name, "bytes": size, "detail": detail})
 
     def files(self, what: str) -> int:
@@ -157,7 +164,7 @@ class Report:
         about = "".join(row(name, result[name]) for name in ("phase", "shard", "complete", "problems", "began_at", "seconds", *self.about))
         counts = "".join(row(TITLES[name], f"{entry['files']:,}", megabytes(entry["bytes"])) for name, entry in result["counts"].items())
         findings = "".join(row(TITLES[entry["finding"]], entry["name"], entry["bytes"], entry["detail"]) for entry in self.findings)
-        more = f"<p>The first {SHOWN} are shown; the CSV file beside this one has all.</p>" if len(self.findings) == SHOWN else ""
+        more = f"<p>The first {SHOWN} of each kind are shown; the CSV file beside this one has all.</p>" if len(self.findings) >= SHOWN else ""
         return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Filestore: {html.escape(self.phase)}</title>
 <style>body {{ font: 15px sans-serif; margin: 2em }} table {{ border-collapse: collapse; margin: 1em 0 }}

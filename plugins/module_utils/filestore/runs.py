@@ -11,8 +11,11 @@ import os
 from typing import Any, TextIO
 
 from . import fence, proof
+from .audit import LEVELS as AUDIT_LEVELS
+from .audit import Aids, Audit
+from .catalogue import Catalogue
 from .config import Config
-from .database import open_catalogue, transactions
+from .database import Transaction, open_catalogue, transactions
 from .errors import ConfigError, NotFound
 from .journal import State
 from .migration import LEVELS, Conditions, Job, Migration
@@ -34,6 +37,8 @@ class Run:
     :param bandwidth: bytes a second, 0 for no limit.
     :param state_directory: where all migrations of this host remember what they have done.
     :param report_directory: None for no report.
+    :param spool: see :class:`audit.Aids`.
+    :param repair: whether an audit puts right what it can.
     """
 
     store: Config
@@ -53,6 +58,8 @@ class Run:
     max_age_hours: float = 24
     app_hosts: tuple[str, ...] = ()
     unversioned: bool = False
+    spool: str = ""
+    repair: bool = False
     verify_tls: bool = True
     token: str = ""
     progress: TextIO | None = None
@@ -89,9 +96,9 @@ class _Notes:
             return None
 
 
-def _refuse_copies(run: Run, transfer: Transfer) -> None:
+def _refuse_copies(transfer: Transfer, transaction: Transaction) -> None:
     """See that the objects are not another database's. What is nobody's stays so: the addon claims it when it first writes."""
-    with transactions(run.database, run.connection)() as cursor:
+    with transaction() as cursor:
         found = fence.examine(_Notes(transfer), cursor)
     if found.state in (fence.FOREIGN, fence.BARRED):
         raise fence.NotOwner(found.reason)
@@ -102,30 +109,18 @@ def execute(phase: str, run: Run) -> dict[str, Any]:
 
     :raises StoreError: in one sentence, what is wrong and what to do.
     """
-    if run.level not in LEVELS:
-        raise ConfigError(f"level is {run.level!r}: it must be one of {', '.join(LEVELS)}")
+    levels = AUDIT_LEVELS if phase == "audit" else LEVELS
+    if run.level not in levels:
+        raise ConfigError(f"level is {run.level!r}: it must be one of {', '.join(levels)}")
     if not 1 <= run.concurrency <= 128:
         raise ConfigError(f"concurrency is {run.concurrency}: it must be from 1 to 128")
     if phase != "back" and not os.path.isdir(run.filestore):
         raise ConfigError(f"{run.filestore} is not a directory: give the filestore of the database {run.database} on this host")
-    transfer = run.transfer()
     with open_catalogue(run.database, run.connection) as catalogue:
-        about = {"database": run.database, "filestore": run.filestore, "store": run.store.where}
-        report = Report(run.report_directory, phase, about, run.shard, run.progress)
-        job = Job(
-            filestore=run.filestore,
-            catalogue=catalogue,
-            transfer=transfer,
-            state=run.state(),
-            report=report,
-            shard=run.shard,
-            concurrency=run.concurrency,
-            deadline=run.deadline,
-            orphans=run.orphans,
-            level=run.level,
-            dry=run.dry or phase == "plan",
-            may_write=lambda: _refuse_copies(run, transfer),
-        )
+        transaction = transactions(run.database, run.connection)
+        if phase == "audit":
+            return audit_of(run, catalogue, transaction).audit()
+        job = _job(phase, run, catalogue, transaction)
         migration = Migration(job)
         if phase == "clean":
             max_age = run.max_age_hours * 3600
@@ -133,8 +128,32 @@ def execute(phase: str, run: Run) -> dict[str, Any]:
                 retention=run.retention_days * 86400,
                 max_age=max_age,
                 unversioned=run.unversioned,
-                read_by_hosts=lambda: proof.check(transfer, run.app_hosts, run.database, max_age),
+                read_by_hosts=lambda: proof.check(job.transfer, run.app_hosts, run.database, max_age),
             )
             return migration.clean(conditions)
         result: dict[str, Any] = (migration.upload if phase == "plan" else getattr(migration, phase))()
         return result
+
+
+def audit_of(run: Run, catalogue: Catalogue, transaction: Transaction) -> Audit:
+    """An audit that is ready to run, with these ways to the database."""
+    return Audit(_job("audit", run, catalogue, transaction), Aids(run.spool, transaction if run.repair and not run.dry else None))
+
+
+def _job(phase: str, run: Run, catalogue: Catalogue, transaction: Transaction) -> Job:
+    about = {"database": run.database, "filestore": run.filestore, "store": run.store.where}
+    transfer = run.transfer()
+    return Job(
+        filestore=run.filestore,
+        catalogue=catalogue,
+        transfer=transfer,
+        state=run.state(),
+        report=Report(run.report_directory, phase, about, run.shard, run.progress),
+        shard=run.shard,
+        concurrency=run.concurrency,
+        deadline=run.deadline,
+        orphans=run.orphans,
+        level=run.level,
+        dry=run.dry or phase == "plan",
+        may_write=lambda: _refuse_copies(transfer, transaction),
+    )

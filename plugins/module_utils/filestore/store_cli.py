@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from . import database, fence, gc, outbox
 from .config import Config
-from .errors import ConfigError, StoreError
+from .errors import StoreError
 from .store import ObjectStore
 
 
@@ -52,17 +51,10 @@ def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _drain(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
-    directory = store.config.spool_dir or os.path.join(_data_dir(options.config), "s3_spool")
-    spool = outbox.Spool(os.path.join(directory, options.database), store.config.node or socket.gethostname())
+    directory = database.spool_of(options.config, store.config.spool_dir, options.database)
+    spool = outbox.Spool(directory, store.config.node or socket.gethostname())
     report = outbox.drain(store, spool, _transactions(options))
     if report.error or report.missing:
         lost = f"; the files of {', '.join(report.missing)} are gone from {spool.directory}" if report.missing else ""
         raise StoreError(f"{report.waiting} files wait on {spool.node}: {report.error or 'not all could be stored'}{lost}")
     return dataclasses.asdict(report)
-
-
-def _data_dir(odoo_conf: str) -> str:
-    directory = database.options_of(odoo_conf).get("data_dir")
-    if not directory:
-        raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
-    return directory

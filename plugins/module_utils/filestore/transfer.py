@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import hashlib
 import html
 import os
@@ -36,6 +37,7 @@ MIB = 1024 * 1024
 PART_SIZE = 16 * MIB
 MULTIPART_FROM = 32 * MIB
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.S)
+_VERSIONS = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.S)
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -52,6 +54,17 @@ class Listed(NamedTuple):
 
     size: int
     etag: str
+    modified: str = ""  # as the server writes it; see :func:`moment`
+
+
+class Version(NamedTuple):
+    """What a bucket keeps of an object; ``latest`` is what is read without a version, ``deleted`` a delete marker. ``modified`` as in :class:`Listed`."""
+
+    identity: str
+    size: int
+    modified: str
+    latest: bool
+    deleted: bool
 
 
 class Head(NamedTuple):
@@ -134,12 +147,13 @@ class Transfer:
             return
         if answer.headers.get("etag", "").strip('"') == digest(body, "md5") and digest(body, "sha1") == sha1:
             return
-        self.get(fname, lambda _chunk: None, lambda: None)
+        self.read(fname)
 
-    def get(self, fname: str, sink: Callable[[bytes], object], restart: Callable[[], object]) -> int:
+    def get(self, fname: str, sink: Callable[[bytes], object], restart: Callable[[], object], version: str = "") -> int:
         """Hand the content on in pieces, and check it against its name at the end; returns its size.
 
         :param restart: forget what came so far, it comes again from the beginning.
+        :param version: not what is there now, but this version.
         :raises Corrupt: what came is not the content.
         """
         sha1 = keys.parse(fname).sha1
@@ -158,7 +172,7 @@ class Transfer:
                     raise _LocalFailure(error) from error
 
             try:
-                self._once("GET", fname, sink=take)
+                self._once("GET", fname, query=f"versionId={quote(version, safe='-_.~')}" if version else "", sink=take)
             except _LocalFailure as failure:
                 raise failure.error from None
             except Unavailable as error:
@@ -183,6 +197,38 @@ class Transfer:
             answer.headers.get("x-amz-version-id", ""),
             _timestamp(modified) if modified else time.time(),
         )
+
+    def read(self, fname: str, version: str = "") -> int:
+        """Read the content only to check it, as :meth:`get` does."""
+        return self.get(fname, lambda _chunk: None, lambda: None, version)
+
+    # -- former versions ------------------------------------------------------------------------------------------------
+
+    def versions(self, fname: str) -> list[Version]:
+        """All that the bucket keeps of an object, the newest first."""
+        found = []
+        # What is asked for has to be in the order of its names, to be signed.
+        before, after = "", "&versions="
+        while True:
+            query = f"{before}prefix={quote(self.config.prefix + fname, safe='-_.~')}{after}"
+            body = self._call("GET", None, query=query).body
+            for kind, text in _VERSIONS.findall(body):
+                # Other names may begin with this one.
+                if _element(text, b"Key") == self.config.prefix + fname:
+                    latest = _element(text, b"IsLatest") == "true"
+                    size = int(_element(text, b"Size") or 0)
+                    found.append(Version(_element(text, b"VersionId"), size, _element(text, b"LastModified"), latest, kind == b"DeleteMarker"))
+            if _element(body, b"IsTruncated") != "true":
+                return found
+            key, version = (quote(_element(body, name), safe="-_.~") for name in (b"NextKeyMarker", b"NextVersionIdMarker"))
+            before, after = f"key-marker={key}&", f"&version-id-marker={version}&versions="
+
+    def restore(self, fname: str, version: str) -> None:
+        """Make a former version what is read again. It is copied, at the server: nothing that the bucket keeps is taken away."""
+        name = quote(f"{self.config.bucket}/{self.config.prefix}{fname}", safe="/-_.~")
+        answer = self._call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
+        if b"<Error>" in answer.body:
+            raise self._error(answer, "PUT", fname)
 
     # -- in parts -------------------------------------------------------------------------------------------------------
 
@@ -244,7 +290,7 @@ class Transfer:
             for match in _CONTENTS.finditer(body):
                 content = match[1]
                 name = _element(content, b"Key")[len(self.config.prefix) :]
-                yield name, Listed(int(_element(content, b"Size")), _element(content, b"ETag").strip('"'))
+                yield name, Listed(int(_element(content, b"Size")), _element(content, b"ETag").strip('"'), _element(content, b"LastModified"))
             if _element(body, b"IsTruncated") != "true":
                 return
             token = _element(body, b"NextContinuationToken")
@@ -390,6 +436,11 @@ def file_digests(path: str, part_size: int = 0) -> tuple[str, str]:
     if left < part_size:
         parts.append(md5.digest())
     return sha1.hexdigest(), f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def moment(modified: str) -> float:
+    """A time as listings write it, such as ``2026-11-25T10:00:00.000Z``, in seconds since 1970."""
+    return datetime.datetime.strptime(modified[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
 def is_md5(etag: str) -> bool:

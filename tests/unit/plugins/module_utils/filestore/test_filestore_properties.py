@@ -11,6 +11,8 @@ import time
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, migration, survey
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.audit import Aids, Audit
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, NotFound, Unavailable
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.journal import State
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.report import Report
@@ -36,6 +38,7 @@ class Store:
     """A bucket that proves what it is given, fails when it is told to, and lets the process die before or after a request."""
 
     part_size = 1
+    config = Config(bucket="shop")
 
     def __init__(self):
         self.objects = {}
@@ -84,6 +87,12 @@ class Store:
             body = self.objects[fname]
             return Head(len(body), hashlib.sha1(body).hexdigest(), hashlib.md5(body).hexdigest(), "", 0.0)
 
+    def versions(self, fname):
+        return []
+
+    def read(self, fname):
+        return self.get(fname, lambda _chunk: None, lambda: None)
+
     def get(self, fname, sink, restart):
         with self.request():
             if fname not in self.objects:
@@ -105,8 +114,17 @@ class Rows:
         for prefix in prefixes:
             yield {fname: len(NAMES[fname]) for fname in sorted(self.referenced_names) if fname.startswith(prefix)}
 
+    def count(self, prefix):
+        return len(next(self.names([prefix])))
+
     def referenced(self, names):
         return self.referenced_names.intersection(names)
+
+    def marked(self, names):
+        return set()
+
+    def waiting(self, names):
+        return {}
 
     def others(self):
         return []
@@ -215,7 +233,7 @@ class Machine(RuleBasedStateMachine):
             clock=lambda: self.now,
         )
         conditions = migration.Conditions(retention=3600, max_age=86400, unversioned=False, read_by_hosts=lambda: None)
-        run = migration.Migration(job)
+        run = Audit(job, Aids()) if phase == "audit" else migration.Migration(job)
         with contextlib.suppress(Killed, migration.Refused, Unavailable):
             run.clean(conditions) if phase == "clean" else getattr(run, phase)()
         REMOVED.append(run.report.files("cleaned"))
