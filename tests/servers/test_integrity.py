@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import random
-import secrets
 import signal
 import subprocess
 import time
@@ -19,8 +18,8 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import audit, runs, transfer
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.fence import NotOwner
-from ansible_collections.odooops.stack.plugins.modules import minio_policy, minio_user
 from filestore import Filestore
 from test_filestore_runs import ENGINE, command, odoo_conf
 
@@ -217,22 +216,19 @@ def test_a_copy_repairs_nothing(store: Filestore) -> None:
     assert everything(store) == before
 
 
-def test_without_the_addon_and_without_rights(store: Filestore) -> None:
+def test_without_the_addon_and_without_rights(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that has no tables of the addon; and a key that may not look at former versions, which is told."""
     store.sql("DROP TABLE s3_gc_mark; DROP TABLE s3_outbox")
     fname = sorted(store.contents)[0]
     delete(store, fname)
     assert store.counts("audit")["repairable"] == 1
-    # MinIO lets whoever may list and read do so with former versions as well, unless it is told otherwise.
-    allow = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::*"}
-    deny = {"Effect": "Deny", "Action": ["s3:ListBucketVersions"], "Resource": "arn:aws:s3:::*"}
-    rights = {"Version": "2012-10-17", "Statement": [allow, deny]}
-    store.server.run(minio_policy, name="no-versions", policy=rights)
-    secret = secrets.token_urlsafe(20)
-    store.server.run(minio_user, name="no-versions", secret=secret, policies=["no-versions"])
-    run = store.settings(repair=True)
-    run.store = dataclasses.replace(run.store, access_key="no-versions", secret_key=secret)
-    result = runs.execute("audit", run)
+
+    # MinIO lets whoever may list do so with former versions as well; AWS does not.
+    def versions(_self: transfer.Transfer, name: str) -> t.NoReturn:
+        raise Denied(f"could not GET {name}: AccessDenied")
+
+    monkeypatch.setattr(transfer.Transfer, "versions", versions)
+    result = store.run("audit", repair=True)
     assert (result["counts"]["missing"]["files"], result["counts"]["verified"]["files"]) == (1, 29)
     assert "former versions cannot be looked at" in findings(store)[fname][1] and "AccessDenied" in findings(store)[fname][1]
 
