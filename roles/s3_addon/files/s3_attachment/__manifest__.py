@@ -16,6 +16,8 @@
         "security/ir.model.access.csv",
         "views/s3_gc_mark_views.xml",
         "views/s3_outbox_views.xml",
+        "views/s3_audit_views.xml",
+        "data/ir_cron.xml",
         "views/ir_attachment_views.xml",
         "views/res_config_settings_views.xml",
     ],

@@ -19,13 +19,15 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import config, database, errors, fence, gc, metrics, outbox, store
+from .engine import audit, catalogue, config, database, errors, fence, gc, metrics, outbox, runs, store
 
 _logger = logging.getLogger(__name__)
 
 # For how many seconds a process believes what it found out about the owner. It is about writing only, which takes nothing
 # away; whoever deletes asks anew.
 FENCE_LASTS = 60
+# How many objects an audit looks up at once.
+_AT_ONCE = 8
 _fences: dict[tuple[str, config.Config], tuple[float, fence.Fence]] = {}
 
 
@@ -113,6 +115,28 @@ def collect(env: Environment, objects: store.ObjectStore, seconds: float) -> gc.
     """Delete garbage, in transactions of its own: see :func:`gc.collect`."""
 
     return gc.collect(objects, _transaction(env), seconds)
+
+
+def read_catalogue(env: Environment) -> catalogue.Catalogue:
+    """What the committed rows of this database refer to, asked in short transactions of their own."""
+    return catalogue.Catalogue(database.Queries(_transaction(env)))
+
+
+def auditor(env: Environment, objects: store.ObjectStore, shard: str, level: str, repair: bool) -> audit.Audit:
+    """An audit of a part of the contents: see :class:`engine.audit.Audit`."""
+    run = runs.Run(
+        store=objects.config,
+        database=env.cr.dbname,
+        filestore=env["ir.attachment"]._filestore(),
+        connection={},
+        state_directory=os.path.join(compat.data_dir(), "s3_attachment", "audit"),
+        shard=shard,
+        concurrency=_AT_ONCE,
+        level=level,
+        spool=spool(env, objects).directory,
+        repair=repair,
+    )
+    return runs.audit_of(run, read_catalogue(env), _transaction(env))
 
 
 def _transaction(env: Environment) -> database.Transaction:

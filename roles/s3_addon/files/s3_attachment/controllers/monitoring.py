@@ -2,7 +2,7 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-"""What a monitoring system asks. It has a token and no user, and needs no database."""
+"""What a monitoring system asks. It has a token and no user."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from ..engine.errors import StoreError
 class Monitoring(http.Controller):
     @http.route("/s3_attachment/metrics", type="http", auth="none", methods=["GET"], save_session=False, readonly=True)
     def metrics(self):
-        """Counters of all processes of this host, in Prometheus's text format."""
+        """Counters of all processes of this host, and what the last audit has found, in Prometheus's text format."""
         self._check_token()
-        return Response(metrics.SHARED.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        audit = request.env["s3.audit"].sudo()._metrics() if request.db else ""
+        return Response(metrics.SHARED.render() + audit, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @http.route("/s3_attachment/health", type="http", auth="none", methods=["GET"], save_session=False, readonly=True)
     def health(self):

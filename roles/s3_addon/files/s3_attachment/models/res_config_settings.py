@@ -7,10 +7,12 @@ from __future__ import annotations
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+from odoo.tools import format_datetime
 
 from .. import storage
 from ..engine import config, fence
 from ..engine.errors import StoreError
+from .s3_audit import PERSON_WAITS
 
 
 class ResConfigSettings(models.TransientModel):
@@ -25,6 +27,8 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_waits = fields.Integer("Files that wait for the object store", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_silent = fields.Boolean("The object store did not answer", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
+
+    s3_attachment_audit = fields.Char("Last audit", compute="_compute_s3_attachment", groups="base.group_system")
 
     @api.depends("company_id")
     def _compute_s3_attachment(self):
@@ -42,7 +46,27 @@ class ResConfigSettings(models.TransientModel):
             values["s3_attachment_fault"] = str(error)
         self.env.cr.execute("SELECT (SELECT count(*) FROM s3_outbox), (SELECT count(*) FROM s3_gc_mark)")
         values["s3_attachment_waits"], values["s3_attachment_marks"] = self.env.cr.fetchone()
+        values["s3_attachment_audit"] = self._s3_attachment_audit()
         self.update(values)
+
+    @api.model
+    def _s3_attachment_audit(self) -> str | bool:
+        """The last complete audit, in a sentence."""
+        last = self.env["s3.audit"].sudo()._last()
+        if not last:
+            return False
+        return self.env._(
+            "The last audit ended at %(time)s: of %(contents)s contents %(missing)s are missing and %(wrong)s wrong; there are %(orphans)s orphans.",
+            time=format_datetime(self.env, last.ended_at),
+            contents=last.referenced,
+            missing=last.missing,
+            wrong=last.size + last.checksum,
+            orphans=last.orphans_bucket,
+        )
+
+    def action_s3_attachment_audit(self):
+        """Audit now, and show what is found."""
+        return self.env["s3.audit"]._begin(PERSON_WAITS)
 
     @api.model
     def _s3_attachment_table(self, settings: config.Config) -> Markup:

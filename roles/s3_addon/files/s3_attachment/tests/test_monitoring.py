@@ -52,6 +52,16 @@ class TestMonitoring(StoreCase, HttpCase):
             self.dead.get_bytes(attachment.store_fname)
         self.assertEqual(self.read(failed), count + 1)
 
+    def test_last_audit(self):
+        """Only an audit that came to its end counts; the one that is running tells nothing yet."""
+        self.env["s3.audit"].search([]).unlink()
+        self.assertNotIn("audit", self.ask("metrics").text)
+        self.env["s3.audit"].create({"state": "done", "ended_at": "2026-01-02 03:04:05", "missing": 3, "orphans_bucket": 2})
+        self.env["s3.audit"].create({"missing": 1})
+        self.env.flush_all()
+        self.assertEqual([self.read(f'audit_findings{{kind="{kind}"}}') for kind in ("missing", "checksum", "orphans_bucket")], [3, 0, 2])
+        self.assertEqual(self.read("audit_ended_seconds"), 1767323045)
+
     def test_health(self):
         response = self.ask("health")
         self.assertEqual((response.status_code, response.json()), (200, {"status": "ok", "store": self.settings.where}))
