@@ -41,7 +41,8 @@ options:
         of O(app_hosts) is V(proved), the upload is complete, its verification is fresh, the bucket keeps former versions and
         O(retention_days) have passed. Each object is looked up and its content proved right before the file is removed.
       - With V(local), all is on this disk again. The bucket stays as it is.
-      - With V(audited), database, disk and bucket are compared, and nothing is changed.
+      - With V(audited), database, disk and bucket are compared, and nothing is changed. What is missing or damaged is told, and whether
+        a right copy is on this host or among the former versions in the bucket.
     type: str
     choices: [uploaded, verified, proved, cleaned, local, audited]
     required: true

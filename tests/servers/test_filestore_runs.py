@@ -160,7 +160,7 @@ def killed_at_random(store: Filestore, dice: random.Random, seconds: float, phas
 
 @pytest.mark.parametrize("seed", range(max(1, KILLS // 10)))
 def test_killed_at_any_moment(store: Filestore, seed: int) -> None:
-    """Whatever is killed and when, while people work: the next run goes on, nothing is lost, and next to nothing is sent twice."""
+    """Pitfall 29. Whatever is killed and when, while people work: the next run goes on, nothing is lost, and next to nothing is sent twice."""
     dice = random.Random(seed)
     store.add_many(500, largest=4000)
     # So slow that most runs do not come to their end.

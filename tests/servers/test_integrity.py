@@ -155,7 +155,7 @@ def test_names_that_begin_alike(store: Filestore) -> None:
 
 
 def test_large_content(store: Filestore) -> None:
-    """Of what came in parts the server knows no SHA-1, and it is copied all the same."""
+    """Pitfall 19: of what came in parts neither the ETag nor the server's checksum is the content's, and it is found right, and had back."""
     content = store.random.randbytes(transfer.MULTIPART_FROM + 5)
     fname = store.add(content)
     store.run("upload")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import testinfra
 from browser import driver, one, shot, wait
-from odoo_host import Person, secret
+from odoo_host import Person, inside, secret
 from selenium.webdriver.common.by import By
 from testinfra.host import Host
 
 __all__ = ["driver"]
 
 URL = "http://addon-odoo:8269"
+DELETE = """
+import json, sys
+sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
+from engine import config, store
+print(json.dumps(store.ObjectStore(config.load("/etc/odoo/odoo.conf", {})).delete([json.load(sys.stdin)])))
+"""
 STATE, SETTINGS = "#s3_attachment_state", "#s3_attachment_settings"
 
 
@@ -49,8 +57,33 @@ def test_connection(driver, settings):
     assert "The object store answers" in told.text
 
 
+def test_audit(driver, settings, user: Person):
+    """A person sees that an object is missing, and has it brought back."""
+    content = b"deleted by mistake"
+    attachment = user.upload("lost.bin", content)["id"]
+    sha1 = hashlib.sha1(content).hexdigest()
+    assert inside(DELETE, f"{sha1[:2]}/{sha1}", "--user", "odoo") == {}
+    assert user.download(f"/web/content/{attachment}")["status"] == 500
+
+    def finding(kind: str):
+        # Many may be listed if the tests before this one have left some.
+        return lambda browser: [row for row in browser.find_elements(By.CSS_SELECTOR, ".o_data_row") if kind in row.text and sha1 in row.text]
+
+    driver.find_element(By.CSS_SELECTOR, f"{STATE} button[name=action_s3_attachment_audit]").click()
+    wait(driver, finding("Missing"))
+    shot(driver, "3-audit")
+    driver.find_element(By.CSS_SELECTOR, "button[name=action_repair]").click()
+    wait(driver, one(".modal-footer .btn-primary"))[0].click()
+    wait(driver, finding("Repaired"))
+    shot(driver, "4-repair")
+    assert user.download(f"/web/content/{attachment}")["sha1"] == sha1
+    driver.get(f"{URL}/odoo/action-s3_attachment.s3_audit_finding_action")
+    wait(driver, one(".o_group_header"))
+    shot(driver, "5-findings")
+
+
 def test_attachment(driver, settings, user: Person):
     attachment = user.upload("shown.bin", b"shown to the administrator")["id"]
     driver.get(f"{URL}/odoo/action-base.action_attachment/{attachment}")
     wait(driver, lambda browser: "STANDARD" in browser.find_element(By.TAG_NAME, "body").text)
-    shot(driver, "3-attachment")
+    shot(driver, "6-attachment")
