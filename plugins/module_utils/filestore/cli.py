@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import config, migration_cli
+from . import cache_cli, config, migration_cli
 from .errors import ConfigError, StoreError, of_this_host
 
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument(
                 "--owner", required=True, help="the owner that is replaced, by the first 12 digits of its fingerprint as `fence` shows it; or nobody"
             )
+    cache_cli.add_command(commands)
     migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
@@ -52,10 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
         if options.command in migration_cli.COMMANDS:
             return migration_cli.run(options, settings)
-        # boto3 takes longer to be loaded than a migration with nothing to do takes, and only these need it.
-        from . import store_cli  # noqa: PLC0415
+        if options.command == "cache":
+            answer = cache_cli.run(options, settings)
+        else:
+            # boto3 takes longer to be loaded than a migration with nothing to do takes, and only these need it.
+            from . import store_cli  # noqa: PLC0415
 
-        answer = store_cli.run(options, settings)
+            answer = store_cli.run(options, settings)
     except StoreError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -40,6 +40,8 @@ class Config:
     keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``multipart_threshold``: from how many bytes on a content
     is sent in parts, side by side. ``write_mode``: whether a new file is kept on this host,
     in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
+    ``cache_dir``: where contents that were read are kept on this host, ``s3_cache`` in Odoo's data directory unless given; at most
+    ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
     """
 
     bucket: str
@@ -67,6 +69,9 @@ class Config:
     write_mode: str = "spool"
     spool_dir: str = ""
     node: str = ""
+    cache_dir: str = ""
+    cache_max_bytes: int = 1024**3
+    cache_days: int = 30
     copy_writes: str = "local"
     database_uuid: str = ""
     gc_grace_hours: int = 24
@@ -114,6 +119,8 @@ _RANGES = {
     "op_budget": (2, 600),
     "pool_size": (1, 100),
     "multipart_threshold": (5 * 1024**2, 5 * 1024**3),
+    "cache_max_bytes": (0, 2**48),
+    "cache_days": (1, 3650),
     "gc_grace_hours": (0, 8760),
     "gc_batch": (1, 1000),
 }
@@ -129,6 +136,7 @@ _PATTERNS = {
     "database_uuid": (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "the value of the system parameter database.uuid"),
     "node": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
     "spool_dir": (re.compile(r"(?:/[^/\s]+)+"), "an absolute path without blanks"),
+    "cache_dir": (re.compile(r"(?:/[^/\s]+)+"), "an absolute path without blanks"),
     "metrics_token": (re.compile(r"[A-Za-z0-9._~+/=-]{16,200}"), "16 to 200 of A-Z, a-z, 0-9, '.', '_', '~', '+', '/', '=' and '-'"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }

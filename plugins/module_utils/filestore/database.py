@@ -62,12 +62,20 @@ def parameters_of(odoo_conf: str) -> dict[str, str]:
     return {ours: options[theirs] for theirs, ours in _NAMES.items() if theirs in options}
 
 
+def data_dir_of(odoo_conf: str, instead: str = "give the path of the filestore") -> str:
+    """Odoo's data directory.
+
+    :param instead: what to do where it is not known, for the message.
+    """
+    directory = options_of(odoo_conf).get("data_dir")
+    if not directory:
+        raise ConfigError(f"{odoo_conf} does not say data_dir: {instead}")
+    return directory
+
+
 def filestore_of(odoo_conf: str, database: str) -> str:
     """The directory of the database's files."""
-    data = options_of(odoo_conf).get("data_dir")
-    if not data:
-        raise ConfigError(f"{odoo_conf} does not say data_dir: give the path of the filestore")
-    return os.path.join(data, "filestore", database)
+    return os.path.join(data_dir_of(odoo_conf), "filestore", database)
 
 
 def spool_of(odoo_conf: str, spool_dir: str, database: str) -> str:
@@ -75,10 +83,8 @@ def spool_of(odoo_conf: str, spool_dir: str, database: str) -> str:
 
     :param spool_dir: the setting of that name.
     """
-    data = spool_dir or options_of(odoo_conf).get("data_dir")
-    if not data:
-        raise ConfigError(f"{odoo_conf} has no data_dir: set it there, or spool_dir in the settings of the store")
-    return os.path.join(spool_dir or os.path.join(data, "s3_spool"), database)
+    directory = spool_dir or os.path.join(data_dir_of(odoo_conf, "set it there, or spool_dir in the settings of the store"), "s3_spool")
+    return os.path.join(directory, database)
 
 
 class Queries:

@@ -25,12 +25,16 @@ OPERATIONS = ("store", "read", "look up", "sign", "delete", "other")
 OUTCOMES = ("ok", "NotFound", "Unavailable", "Denied", "Corrupt", "other")
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 DIRECTIONS = ("sent", "received")
+CACHE_RESULTS = ("hit", "miss", "prefetched")
+CACHE_BYTES = ("served", "stored", "removed")
 
 _PREFIX = "s3_attachment_"
 _HELP = {
     "operations_total": ("counter", "Operations on the object store."),
     "operation_seconds": ("histogram", "How long the operations took."),
     "bytes_total": ("counter", "Bytes of contents sent to the object store and received from it."),
+    "cache_reads_total": ("counter", "Reads by whether the cache of this host had the content; prefetched is a miss before the read."),
+    "cache_bytes_total": ("counter", "Bytes of contents that the cache of this host gave, took and removed."),
 }
 
 
@@ -39,7 +43,9 @@ def _series() -> list[str]:
     for operation in OPERATIONS:
         names += [f'operation_seconds_bucket{{operation="{operation}",le="{bound}"}}' for bound in (*BUCKETS, "+Inf")]
         names += [f'operation_seconds_sum{{operation="{operation}"}}', f'operation_seconds_count{{operation="{operation}"}}']
-    return names + [f'bytes_total{{direction="{direction}"}}' for direction in DIRECTIONS]
+    names += [f'bytes_total{{direction="{direction}"}}' for direction in DIRECTIONS]
+    names += [f'cache_reads_total{{result="{result}"}}' for result in CACHE_RESULTS]
+    return names + [f'cache_bytes_total{{what="{what}"}}' for what in CACHE_BYTES]
 
 
 _SERIES = _series()
@@ -74,6 +80,14 @@ class Metrics:
             self._add(f'operation_seconds_count{{operation="{operation}"}}', 1)
             self._add('bytes_total{direction="sent"}', sent)
             self._add('bytes_total{direction="received"}', received)
+
+    def cache(self, result: str = "", served: int = 0, stored: int = 0, removed: int = 0) -> None:
+        """What the cache of this host did: a read with that result, if any, and bytes."""
+        with self._lock:
+            if result:
+                self._add(f'cache_reads_total{{result="{result}"}}', 1)
+            for what, count in zip(CACHE_BYTES, (served, stored, removed), strict=True):
+                self._add(f'cache_bytes_total{{what="{what}"}}', count)
 
     def render(self) -> str:
         """All that was counted, in the text format of Prometheus."""

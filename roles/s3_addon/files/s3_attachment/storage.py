@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterable
 from typing import NoReturn
 
 from odoo.api import Environment
@@ -19,7 +20,8 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import audit, catalogue, config, database, errors, fence, gc, metrics, outbox, runs, store
+from .engine import audit, cache, catalogue, config, database, errors, fence, gc, metrics, outbox, runs, store
+from .engine import prefetch as prefetching
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +57,9 @@ _store = functools.lru_cache(maxsize=1)(store.ObjectStore)
 def _load() -> store.ObjectStore | None:
     settings = _watch().current()
     return _store(settings) if settings else None
+
+
+_cache = functools.lru_cache(maxsize=1)(cache.of)
 
 
 def get() -> store.ObjectStore | Unusable | None:
@@ -98,6 +103,26 @@ def may_write(env: Environment, objects: store.ObjectStore) -> bool:
 def last_known_owner(env: Environment, objects: store.ObjectStore) -> fence.Fence | None:
     """What this process found out when it last wanted to write; nobody is asked."""
     return _fences.get((env.cr.dbname, objects.config), (0.0, None))[1]
+
+
+def cached(objects: store.ObjectStore) -> cache.Cache:
+    """The contents that are kept on this host, for all its databases."""
+    return _cache(objects.config, compat.data_dir())
+
+
+def at_once(objects: store.ObjectStore | Unusable) -> int:
+    """How many bytes may be fetched before they are read: no more than the cache keeps until then."""
+    try:
+        return cached(objects).largest
+    except errors.StoreError:
+        return 0
+
+
+def prefetch(env: Environment, objects: store.ObjectStore | Unusable, names: Iterable[str]) -> None:
+    """Fetch at once what is neither in the cache nor waits on this host. Who reads it is told what went wrong."""
+    with contextlib.suppress(errors.StoreError):
+        waiting = spool(env, objects)
+        prefetching.prefetch(cached(objects), objects, [name for name in names if not waiting.holds(name)])
 
 
 def spool(env: Environment, objects: store.ObjectStore) -> outbox.Spool:

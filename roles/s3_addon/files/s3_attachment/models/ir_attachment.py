@@ -103,7 +103,14 @@ class IrAttachment(models.Model):
                 raise NotFound(f"{fname} is not in the local filestore, and is no name of an object in the store")
             with contextlib.suppress(FileNotFoundError), open(storage.spool(self.env, store).path(fname), "rb") as file:
                 return file.read(size)
+            cache = storage.cached(store)
             try:
+                if size is None or size < 0:
+                    return cache.read(store, fname)
+                # A part alone is not worth fetching the whole.
+                if (cached := cache.find(fname)) is not None:
+                    with cached:
+                        return cached.read(size)
                 return store.get_bytes(fname, size)
             except NotFound as error:
                 if hosts := self.env["s3.outbox"]._hosts(fname):
@@ -111,6 +118,28 @@ class IrAttachment(models.Model):
                 raise
         except StoreError as error:
             raise storage.not_read(self.env, error) from error
+
+    def _compute_raw(self):
+        store = storage.get() if len(self) > 1 else None
+        at_once = storage.at_once(store) if store is not None else 0
+        if not at_once:
+            return super()._compute_raw()
+        for some in self._s3_parts(at_once):
+            names = {name for name in some.mapped("store_fname") if name and keys.is_name(name) and not self._s3_is_local(name)}
+            storage.prefetch(self.env, store, names)
+            super(IrAttachment, some)._compute_raw()
+        return None
+
+    def _s3_parts(self, most: int):
+        """The records in parts, each with at most so many bytes of contents if it has more than one."""
+        ids, size = [], 0
+        for attachment in self:
+            if ids and size + attachment.file_size > most:
+                yield self.browse(ids)
+                ids, size = [], 0
+            ids.append(attachment.id)
+            size += attachment.file_size
+        yield self.browse(ids)
 
     @api.model
     def _s3_is_local(self, fname: str) -> bool:

@@ -2,4 +2,16 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-from . import test_audit, test_content, test_download, test_fence, test_gc, test_large, test_monitoring, test_outbox, test_settings, test_stress  # noqa: F401
+from . import (  # noqa: F401
+    test_audit,
+    test_cache,
+    test_content,
+    test_download,
+    test_fence,
+    test_gc,
+    test_large,
+    test_monitoring,
+    test_outbox,
+    test_settings,
+    test_stress,
+)

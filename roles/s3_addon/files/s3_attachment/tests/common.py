@@ -45,6 +45,8 @@ class StoreCase:
             redirect_min_size=1000,
             spool_dir=spool,
             node="this-host",
+            # What is read comes from the store, unless a test is about the cache.
+            cache_max_bytes=0,
         )
         cls.settings = settings
         cls.store = ObjectStore(settings)
