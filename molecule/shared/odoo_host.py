@@ -37,16 +37,17 @@ def inside(script: str, job: Any, *user: str) -> Any:
 class Person:
     """Somebody who uses Odoo over HTTP."""
 
-    def __init__(self, password: str = "", base: str = "http://127.0.0.1:8069") -> None:
+    def __init__(self, password: str = "", base: str = "http://127.0.0.1:8069", certificate: str = "") -> None:
         self.password = password
         self.base = base
+        self.certificate = certificate  # a file on the host with what to trust besides the usual
 
     def does(self, *steps: dict[str, Any]) -> list[Any]:
-        job = {"base": self.base, "database": "odoo", "password": self.password, "steps": steps}
+        job = {"base": self.base, "database": "odoo", "password": self.password, "certificate": self.certificate, "steps": steps}
         return inside((Path(__file__).parent / "odoo_person.py").read_text(), job)
 
-    def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        (answer,) = self.does({"do": "upload", "name": name, "content": base64.b64encode(content).decode()})
+    def upload(self, name: str, content: bytes, mimetype: str = "application/octet-stream") -> dict[str, Any]:
+        (answer,) = self.does({"do": "upload", "name": name, "content": base64.b64encode(content).decode(), "mimetype": mimetype})
         assert answer["status"] == 200
         return answer["files"][0]
 

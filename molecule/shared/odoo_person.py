@@ -15,6 +15,7 @@ class Person:
     def __init__(self, job):
         self.base = job["base"]
         self.session = requests.Session()
+        self.session.verify = job.get("certificate") or True
         if job.get("password"):
             self.call("/web/session/authenticate", db=job["database"], login="admin", password=job["password"])
 

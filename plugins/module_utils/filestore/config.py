@@ -104,7 +104,7 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.na
 _SECRETS = {"secret_key", "metrics_token"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
-    "serve_mode": ("redirect", "proxy"),
+    "serve_mode": ("redirect", "x_accel", "proxy"),
     "copy_writes": ("local", "refuse"),
     "write_mode": ("spool", "strict"),
     "gc_unversioned": ("refuse", "allow"),

@@ -157,9 +157,10 @@ class ObjectStore:
         with self._asking("look up", fname):
             return self._head(fname)
 
-    def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "") -> str:
-        """A URL at the public end point which answers this method for ``presign_ttl`` seconds, and no other method.
+    def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "", *, public: bool = True) -> str:
+        """A URL which answers this method for ``presign_ttl`` seconds, and no other method.
 
+        :param public: at the public end point, or at that of Odoo itself.
         :param content_type: the type to answer with; the object's own is that of whoever came first.
         :param disposition: see :func:`content_disposition`.
         """
@@ -169,7 +170,7 @@ class ObjectStore:
             if value and self._accepts(shape, name):
                 parameters[name] = value
         with self._translated("sign a link to", fname):
-            url: str = self._client(public=True).generate_presigned_url(operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method)
+            url: str = self._client(public=public).generate_presigned_url(operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method)
             return url
 
     # -- garbage --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import contextlib
 import re
 import tempfile
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from odoo.http import Response, request
 from werkzeug.http import is_resource_modified
@@ -23,6 +24,10 @@ from .engine.store import ObjectStore, content_disposition
 # document from running scripts, and all files share its origin; so HTML, SVG, XML and all that is not known comes from Odoo.
 _SHOWN_ONLY = re.compile(r"image/(?!svg)[\w.-]+|audio/[\w.-]+|video/[\w.-]+|application/pdf|text/plain")
 _MARKUP = re.compile(r"html|xml|svg|script|xsl|mhtml")
+# What the role nginx sets in each request to Odoo, where it can do it.
+_ACCEL_HEADER = "X-S3-Attachment-Accel"
+# Larger ones NGINX does not keep: it would have to fetch all of a video for a part of it.
+_CACHED_UP_TO = 16 * 1024 * 1024
 _MIMETYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 
 
@@ -66,10 +71,10 @@ class ObjectStream(Stream):
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
 
-    def _outline(self) -> IO[bytes]:
-        """A file of the same size without content: all that an answer to HEAD needs."""
+    def _outline(self, size: int | None = None) -> IO[bytes]:
+        """A file of the same size without content: all that an answer without a body needs."""
         try:
-            size = self._store.head(self._fname).size
+            size = self._store.head(self._fname).size if size is None else size
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
         file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")  # noqa: SIM115
@@ -80,20 +85,24 @@ class ObjectStream(Stream):
         if self.type == "path" and self._file is None:
             if as_attachment is None:
                 as_attachment = self.as_attachment
-            if self._may_redirect(as_attachment):
+            mode = self._mode(as_attachment)
+            if mode == "redirect":
                 return self._redirect(as_attachment, self.immutable if immutable is None else immutable)
+            if mode == "x_accel":
+                return self._accelerated(super().get_response, as_attachment=as_attachment, immutable=immutable, **kwargs)
             if request.httprequest.method == "HEAD":
                 self._file = self._outline()
         return super().get_response(as_attachment=as_attachment, immutable=immutable, **kwargs)
 
-    def _may_redirect(self, as_attachment: bool) -> bool:
+    def _mode(self, as_attachment: bool) -> str:
+        """Who sends the file: the store (``redirect``), NGINX (``x_accel``), or Odoo (``proxy``)."""
         try:
             settings = self._store.config
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
         mimetype = (self.mimetype or "").lower()
-        return (
-            settings.serve_mode == "redirect"
+        others = (
+            settings.serve_mode != "proxy"
             and request.httprequest.method in ("GET", "HEAD")
             and (self.size is None or self.size >= settings.redirect_min_size)
             and _MIMETYPE.fullmatch(mimetype) is not None
@@ -101,7 +110,31 @@ class ObjectStream(Stream):
             and (as_attachment or _SHOWN_ONLY.fullmatch(mimetype) is not None)
             # It runs on this server, from where the public name of the store may lead nowhere.
             and "wkhtmltopdf" not in request.httprequest.user_agent.string.lower()
+            # Who asks Odoo directly would get an empty answer.
+            and (settings.serve_mode != "x_accel" or request.httprequest.headers.get(_ACCEL_HEADER) == "on")
         )
+        return settings.serve_mode if others else "proxy"
+
+    def _accelerated(self, answer, **kwargs: Any) -> Response:
+        """Odoo's own answer without its body, which NGINX is to fetch from the store."""
+        cached = self.size is not None and self.size <= _CACHED_UP_TO
+        self._file = self._outline(self.size)
+        response = answer(**kwargs)
+        if response.status_code == 304:
+            return response
+        try:
+            # NGINX fetches all of what it keeps, whatever it is asked for.
+            url = urlsplit(self._store.presign(self._fname, "GET" if cached else request.httprequest.method, public=False))
+        except StoreError as error:
+            raise storage.not_read(request.env, error) from error
+        response.status_code = 200
+        response.direct_passthrough = False
+        response.set_data(b"")
+        # Which part is meant NGINX knows from the request.
+        for name in ("Content-Length", "Content-Range"):
+            response.headers.pop(name, None)
+        response.headers["X-Accel-Redirect"] = f"/-/s3_attachment/{'cached' if cached else 'direct'}{url.path}?{url.query}"
+        return response
 
     def _redirect(self, as_attachment: bool, immutable: bool) -> Response:
         settings = self._store.config

@@ -17,7 +17,7 @@ from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import config, mute_logger
 from PIL import Image
 
-from .. import storage
+from .. import http_stream, storage
 from ..engine.store import ObjectStore
 from .common import StoreCase
 
@@ -145,6 +145,50 @@ class TestDownload(StoreCase, HttpCase):
         with patch.object(storage, "_load", lambda: store):
             response = self.get(attachment)
         self.assertEqual((response.status_code, response.content), (200, raw))
+
+    def test_accelerated(self):
+        """NGINX is sent to the store, with the headers that Odoo gives the file; scenario test_4_web_server has a real one."""
+        raw = secrets.token_bytes(LARGE)
+        store = ObjectStore(dataclasses.replace(self.settings, serve_mode="x_accel", public_endpoint_url="http://nowhere.invalid"))
+        attachment = self.create(raw, name="é.pdf", mimetype="application/pdf")
+        flag = {"X-S3-Attachment-Accel": "on"}
+        with patch.object(storage, "_load", lambda: store):
+            with patch.object(store, "_chunks") as chunks, patch.object(store, "head") as head:
+                response = self.get(attachment, "?download=1", **flag)
+                part = self.get(attachment, Range="bytes=100-199", **flag)
+                unchanged = self.get(attachment, **flag, **{"If-None-Match": response.headers["ETag"]})
+            for nobody in (chunks, head):
+                nobody.assert_not_called()
+            # Nobody who comes directly to Odoo gets an empty answer.
+            for headers in ({}, {"X-S3-Attachment-Accel": "no"}):
+                answer = self.get(attachment, **headers)
+                self.assertEqual((answer.status_code, answer.content), (200, raw))
+                self.assertNotIn("X-Accel-Redirect", answer.headers)
+            html = self.create(b"<html>" + raw, mimetype="text/html")
+            answer = self.get(html, **flag)
+            self.assertEqual((answer.status_code, answer.content), (200, b"<html>" + raw))
+            with patch.object(http_stream, "_CACHED_UP_TO", LARGE - 1):
+                direct = self.get(attachment, method="HEAD", **flag)
+        for answer in (response, part):
+            self.assertEqual((answer.status_code, answer.content), (200, b""))
+            self.assertEqual(answer.headers["Content-Type"], "application/pdf")
+            self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+            self.assertEqual(answer.headers["Content-Security-Policy"], "default-src 'none'")
+            self.assertEqual(answer.headers["ETag"], f'"{attachment.checksum}"')
+            self.assertNotIn("Content-Range", answer.headers)
+            path = answer.headers["X-Accel-Redirect"]
+            start = f"/-/s3_attachment/cached/{self.settings.bucket}/{self.settings.prefix}{attachment.store_fname}?"
+            self.assertTrue(path.startswith(start), path)
+            with urllib.request.urlopen(self.settings.endpoint_url + path.removeprefix("/-/s3_attachment/cached")) as content:  # noqa: S310
+                self.assertEqual(content.read(), raw)
+        self.assertIn("attachment", response.headers["Content-Disposition"])
+        self.assertIn("%C3%A9.pdf", response.headers["Content-Disposition"])
+        self.assertEqual((unchanged.status_code, unchanged.content), (304, b""))
+        self.assertNotIn("X-Accel-Redirect", unchanged.headers)
+        path = direct.headers["X-Accel-Redirect"]
+        request = urllib.request.Request(self.settings.endpoint_url + path.removeprefix("/-/s3_attachment/direct"), method="HEAD")  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            self.assertEqual(answer.headers["Content-Length"], str(LARGE))
 
     def test_thumbnail(self):
         """Pitfall 13."""
