@@ -23,8 +23,10 @@ def role(name: str, **more: t.Any) -> dict[str, t.Any]:
     return {"name": name, **nothing, "login": True, "password": "scram-sha-256", "groups": [], **more}
 
 
-def line(kind: str, databases: list[str], users: list[str], address: str | None, netmask: str | None, method: str) -> dict[str, t.Any]:
-    found = {"line_number": 9, "type": kind, "database": databases, "user_name": users, "address": address, "netmask": netmask}
+def line(kind: str, databases: list[str], users: list[str], network: str, method: str) -> dict[str, t.Any]:
+    """A row of pg_hba_file_rules; ``network`` is an address with a netmask, a keyword, or nothing."""
+    address, _, netmask = network.partition("/")
+    found = {"line_number": 9, "type": kind, "database": databases, "user_name": users, "address": address or None, "netmask": netmask or None}
     return {**found, "auth_method": method, "options": None, "error": None}
 
 
@@ -58,8 +60,8 @@ def clean() -> dict[str, t.Any]:
             role("odoo_b", groups=["odoo_owner", "pg_read_all_stats"]),
         ],
         "hba": [
-            line("local", ["all"], ["postgres"], None, None, "peer"),
-            line("hostssl", ["odoo", "postgres"], ["odoo_a", "odoo_b"], "10.0.0.3", "255.255.255.255", "scram-sha-256"),
+            line("local", ["all"], ["postgres"], "", "peer"),
+            line("hostssl", ["odoo", "postgres"], ["odoo_a", "odoo_b"], "10.0.0.3/255.255.255.255", "scram-sha-256"),
         ],
     }
     hba = ["local all postgres peer", 'hostssl "odoo","postgres" "odoo_a","odoo_b" 10.0.0.3/32 scram-sha-256']
@@ -128,18 +130,18 @@ MISCHIEF: dict[str, tuple[tuple[str, str, str], dict[str, t.Any], tuple[str, str
     "a role": (("db1", "database", "roles"), role("eve"), ("high", "role_unknown", "eve")),
     "trust": (
         ("db1", "database", "hba"),
-        line("host", ["all"], ["all"], "0.0.0.0", "0.0.0.0", "trust"),
+        line("host", ["all"], ["all"], "0.0.0.0/0.0.0.0", "trust"),
         ("critical", "hba_trust", "host all all 0.0.0.0/0 trust"),
     ),
-    "trust on the host": (("db1", "database", "hba"), line("local", ["all"], ["all"], None, None, "trust"), ("high", "hba_trust", "local all all trust")),
+    "trust on the host": (("db1", "database", "hba"), line("local", ["all"], ["all"], "", "trust"), ("high", "hba_trust", "local all all trust")),
     "md5": (
         ("db1", "database", "hba"),
-        line("host", ["odoo"], ["odoo_a"], "10.0.0.0", "255.255.255.0", "md5"),
+        line("host", ["odoo"], ["odoo_a"], "10.0.0.0/255.255.255.0", "md5"),
         ("high", "hba_md5", "host odoo odoo_a 10.0.0.0/24 md5"),
     ),
     "another network": (
         ("db1", "database", "hba"),
-        line("hostssl", ["odoo", "postgres"], ["odoo_a", "odoo_b"], "10.0.0.0", "255.255.255.0", "scram-sha-256"),
+        line("hostssl", ["odoo", "postgres"], ["odoo_a", "odoo_b"], "10.0.0.0/255.255.255.0", "scram-sha-256"),
         ("high", "hba_unknown", "hostssl odoo,postgres odoo_a,odoo_b 10.0.0.0/24 scram-sha-256"),
     ),
     "a copy of a secret": (
@@ -302,8 +304,8 @@ def test_lines_of_pg_hba_are_the_same_however_they_are_spelled():
     told = copy.deepcopy(clean())
     told["db1"]["database"]["declared"]["hba"] += ['host "a b",all +"staff" 10.0.0.0/24 ldap ldapserver="x y"', "host all all samenet scram-sha-256"]
     told["db1"]["database"]["seen"]["hba"] += [
-        {**line("host", ["all", "a b"], ["+staff"], "10.0.0.0", "255.255.255.0", "ldap"), "options": ["ldapserver=x y"]},
-        line("host", ["all"], ["all"], "samenet", None, "scram-sha-256"),
+        {**line("host", ["all", "a b"], ["+staff"], "10.0.0.0/255.255.255.0", "ldap"), "options": ["ldapserver=x y"]},
+        line("host", ["all"], ["all"], "samenet", "scram-sha-256"),
     ]
     assert found(told) == []
 

@@ -1,0 +1,78 @@
+"""What playbooks/audit.yml refuses before it asks anything, and that it says what it could not look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECRETS = "---\nstack_minio_root_password: thepasswordofroot\n"
+
+# All that is wrong is told at once.
+WRONG = {
+    "audit_fail_on": "bad",
+    "audit_key_days": "many",
+    "audit_accepted": ["eve"],
+    "audit_ports": ["http"],
+    "audit_report": "/no/such/place/report",
+}
+SENTENCES = (
+    'audit_fail_on is "bad": it must be one of critical, high, medium, low, never.',
+    'audit_key_days is "many": it must be a number.',
+    'audit_accepted is ["eve"]: it must be a list, each element the name of a finding',
+    'audit_ports of somewhere is ["http"]: it must be a list of port numbers',
+    "audit_report is /no/such/place/report: /no/such/place is no directory on the controller.",
+    "it would call right what it has not seen (elsewhere): run it without --limit.",
+)
+
+
+def run(tmp_path: pathlib.Path, variables: dict[str, object], secrets: str | None, *options: str) -> subprocess.CompletedProcess[str]:
+    file = tmp_path / "secrets.yml"
+    if secrets is not None:
+        file.write_text(secrets)
+    groups = {name: {"hosts": {"somewhere": {}}} for name in ("app", "db", "s3", "web")}
+    groups["app"]["hosts"] |= {"elsewhere": {}} if "--limit=somewhere" in options else {}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"children": groups}}))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "stack_instance": "shop", "stack_address": "127.0.0.1"}
+    site = {"stack_domain": "shop.test", "stack_store_domain": "files.shop.test", "ansible_become": False, "stack_secrets_file": str(file)}
+    given = {"audit_report": str(tmp_path / "report"), **here, **site, **variables}
+    command = ["ansible-playbook", f"--inventory={tmp_path / 'hosts.yml'}", f"--extra-vars={json.dumps(given)}", *options, "playbooks/audit.yml"]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
+
+
+def text(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join(done.stdout.replace('\\"', '"').replace("\\n", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("variables", "secrets", "sentences", "options"),
+    [
+        (WRONG, SECRETS, SENTENCES, ["--limit=somewhere"]),
+        ({"audit_accepted": "user_unknown eve"}, SECRETS, ['audit_accepted is "user_unknown eve": it must be a list'], []),
+        ({}, None, ["stack_minio_root_password has no value: run odooops.stack.site first"], []),
+        ({"stack_instance": "A"}, SECRETS, ['stack_instance is "A"'], []),
+    ],
+)
+def test_refused_in_a_sentence(variables, secrets, sentences, options, tmp_path: pathlib.Path):
+    done = run(tmp_path, variables, secrets, *options)
+    assert done.returncode != 0
+    assert [sentence for sentence in sentences if sentence not in text(done)] == [], done.stdout
+    assert "changed=0" in done.stdout and "TASK [Look" not in done.stdout
+    assert "thepasswordofroot" not in done.stdout
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_what_cannot_be_looked_at_is_told(tmp_path: pathlib.Path):
+    """On this host there is no such stack at all. The report is written, in a check as well, for nobody else to read."""
+    done = run(tmp_path, {"stack_s3_port": 9}, SECRETS, "--check")
+    assert done.returncode != 0, done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"store", "odoo"} <= {each["subject"] for each in report["findings"] if each["check"] == "unseen"}
+    assert "The audit could not look at this (store)" in done.stdout
+    assert "changed=0" in done.stdout and "thepasswordofroot" not in done.stdout + (tmp_path / "report.html").read_text()
+    assert {(tmp_path / f"report.{name}").stat().st_mode & 0o777 for name in ("json", "html")} == {0o600}
