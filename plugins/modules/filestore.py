@@ -277,7 +277,9 @@ def acting_as(module: StackModule) -> t.Iterator[None]:
             if path and not os.path.isdir(path):
                 os.makedirs(path, 0o750)
                 os.chown(path, entry.pw_uid, entry.pw_gid)
-    groups = os.getgroups()
+    groups, home = os.getgroups(), os.environ.get("HOME", "/")
+    # There libpq looks for certificates, and stops at a directory that it may not enter.
+    os.environ["HOME"] = entry.pw_dir
     # What is effective only, so that root can tidy up in the end.
     os.setgroups(os.getgrouplist(user, entry.pw_gid))
     os.setegid(entry.pw_gid)
@@ -288,6 +290,7 @@ def acting_as(module: StackModule) -> t.Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+        os.environ["HOME"] = home
 
 
 def store_of(module: StackModule) -> config.Config:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parent / "shared"))
+
+from site_person import address
 
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 PLAYBOOK = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "audit.yml"
@@ -17,28 +22,27 @@ DATABASE, STORE, APP, WEB = "site-db", "site-s3", "site-app2", "site-web"
 # Does mischief at the object store, and undoes it. The secrets come by standard input.
 MISCHIEF_AT_THE_STORE = """
 import json, sys
-import urllib3
 from minio import Minio, MinioAdmin
 from minio.credentials import StaticProvider
 given = json.load(sys.stdin)
 def admin(key, secret):
-    return MinioAdmin(given["endpoint"], StaticProvider(key, secret), secure=False)
+    return MinioAdmin(endpoint=given["endpoint"], credentials=StaticProvider(key, secret), region="us-east-1", secure=False)
 root = admin("site-root", given["root"])
-store = Minio(given["endpoint"], "site-root", given["root"], secure=False)
+store = Minio(endpoint=given["endpoint"], access_key="site-root", secret_key=given["root"], region="us-east-1", secure=False)
 every = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}]}
 public = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::site-filestore/*"]}]}
-if given["do"]:
-    kept = root.policy_info("site-odoo")
+if given["do"] == "look":
+    print(root.policy_info("site-odoo"))
+elif given["do"] == "mischief":
     root.user_add("mallory", given["canary"])
     root.attach_policy(["consoleAdmin"], user="mallory")
-    admin("site-odoo", given["user"]).add_service_account("forgotten", given["canary"], name="x", description="x")
+    admin("site-odoo", given["user"]).add_service_account(access_key="forgotten", secret_key=given["canary"])
     root.policy_add("site-odoo", policy=every)
-    store.set_bucket_policy("site-filestore", json.dumps(public))
-    print(kept)
+    store.set_bucket_policy(bucket_name="site-filestore", policy=json.dumps(public))
 else:
     root.policy_add("site-odoo", policy=json.loads(given["kept"]))
-    store.delete_bucket_policy("site-filestore")
+    store.delete_bucket_policy(bucket_name="site-filestore")
     root.delete_service_account("forgotten")
     root.user_remove("mallory")
 """
@@ -87,15 +91,15 @@ class Audits(t.NamedTuple):
 def audits(on, secrets) -> Audits:
     canary = "canary" + os.urandom(12).hex()
 
-    def at_the_store(**more: t.Any) -> str:
-        host = on(STORE)
-        endpoint = host.check_output("ss -Hltn sport = :9000 | awk '{print $4}'")
-        given = {"endpoint": endpoint, "root": secrets["stack_minio_root_password"], "user": secrets["stack_s3_user_secret"], "canary": canary, **more}
-        return host.check_output("printf %%s %s | /opt/minio-python/bin/python -c %s", json.dumps(given), MISCHIEF_AT_THE_STORE)
+    def at_the_store(do: str, kept: str = "") -> str:
+        given = {"do": do, "kept": kept, "canary": canary, "endpoint": f"{address(on(STORE))}:9000"}
+        given |= {"root": secrets["stack_minio_root_password"], "user": secrets["stack_s3_user_secret"]}
+        return on(STORE).check_output("printf %%s %s | /opt/minio-python/bin/python -c %s", json.dumps(given), MISCHIEF_AT_THE_STORE)
 
     hba = on(DATABASE).check_output("ls /etc/postgresql/*/main/pg_hba.conf")
-    kept = at_the_store(do=True)
+    kept = at_the_store("look")
     try:
+        at_the_store("mischief")
         on(DATABASE).check_output("runuser -u postgres -- psql -Xqc 'CREATE ROLE mallory LOGIN SUPERUSER'")
         # Not yet read by the server, which would be restarted with it one day.
         on(DATABASE).check_output("cp -p %s /root/pg_hba.conf && echo 'host all all 0.0.0.0/0 trust' >>%s", hba, hba)
@@ -108,7 +112,7 @@ def audits(on, secrets) -> Audits:
         on(APP).run("chmod 0640 /etc/odoo/odoo.conf")
         on(DATABASE).run("cp -p /root/pg_hba.conf %s && rm /root/pg_hba.conf", hba)
         on(DATABASE).run("runuser -u postgres -- psql -Xqc 'DROP ROLE mallory'")
-        at_the_store(do=False, kept=kept)
+        at_the_store("undo", kept)
     return Audits(mischief, Audit("--check"), canary)
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 import typing as t
 
@@ -53,15 +54,12 @@ def secret_files(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Find
 def listeners(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
     """Ports on which the host listens for others and that are not declared, or not at that address.
 
-    Seen: ``listeners``, each ``{"address", "port", "name"}``, the latter being the program's. Declared: ``ports``, each
-    ``{"port", "addresses"}``, where ``*`` is any address.
+    Seen: ``lines`` of ``ss -Hltnp``. Declared: ``ports``, each ``{"port", "addresses"}``, where ``*`` is any address.
     """
     wanted: dict[int, set[str]] = {}
     for entry in declared["ports"]:
         wanted.setdefault(int(entry["port"]), set()).update(map(str, entry["addresses"]))
-    for port, address, name in sorted({(int(each["port"]), bare(each["address"]), each["name"] or "a program") for each in seen["listeners"]}):
-        if is_loopback(address):
-            continue
+    for port, address, name in sockets(seen["lines"]):
         where = f"{address} port {port}"
         if port not in wanted:
             yield Finding(
@@ -83,9 +81,19 @@ def listeners(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding
             )
 
 
-def bare(address: str) -> str:
-    """An address without brackets and the name of an interface."""
-    return address.strip("[]").split("%")[0]
+def sockets(lines: t.Iterable[str]) -> list[tuple[int, str, str]]:
+    """Port, address and program of each socket that is not on the loopback interface.
+
+    Of a program of another user ss tells no name where root itself may not look, as in some containers.
+    """
+    found = set()
+    for line in lines:
+        address, _, port = line.split()[3].rpartition(":")
+        address = address.split("%")[0].strip("[]")
+        name = re.search(r'users:\(\("([^"]*)"', line)
+        if not is_loopback(address):
+            found.add((int(port), address, name[1] if name else "A program"))
+    return sorted(found)
 
 
 def is_loopback(address: str) -> bool:
@@ -146,11 +154,15 @@ def show_files(seen: Facts) -> dict[str, t.Any]:
     return {"files": [{key: file.get(key) for key in ("path", "mode", "pw_name", "gr_name")} for file in seen["files"]]}
 
 
+def show_listeners(seen: Facts) -> dict[str, t.Any]:
+    return {"ports": [{"port": port, "address": address, "program": name} for port, address, name in sockets(seen["lines"])]}
+
+
 def show_certificates(seen: Facts) -> dict[str, t.Any]:
     return {"certificates": [{**each, "ends": moment(ssl.cert_time_to_seconds(each["ends"])) if each["ends"] else ""} for each in seen["certificates"]]}
 
 
 FILES = Area((secret_files,), show_files)
-LISTENERS = Area((listeners,))
+LISTENERS = Area((listeners,), show_listeners)
 CERTIFICATES = Area((certificates,), show_certificates)
 UNITS = Area((units,))

@@ -279,7 +279,7 @@ def buckets(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
                 "What is deleted or overwritten, by mistake or by malice, is lost.",
                 "Run the playbook site, which enables versioning again.",
             )
-        if not bucket.get("encryption") and (wanted[name].get("encryption") or bounds["require_encryption"]):
+        if not encrypts(bucket) and (encrypts(wanted[name]) or bounds["require_encryption"]):
             yield Finding(
                 "high",
                 "bucket_unencrypted",
@@ -297,6 +297,10 @@ def buckets(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
             "Odoo's attachments cannot be read.",
             "Find out where it is, before anything else is done.",
         )
+
+
+def encrypts(bucket: Facts) -> bool:
+    return (bucket.get("encryption") or {}).get("algorithm", "none") != "none"
 
 
 def show(seen: Facts) -> dict[str, t.Any]:
@@ -324,7 +328,7 @@ def show(seen: Facts) -> dict[str, t.Any]:
         {
             "bucket": bucket["name"],
             "versioning": bucket.get("versioning", "not known"),
-            "encryption": bucket.get("encryption") or "none",
+            "encryption": bucket.get("encryption", "not known"),
             "policy": words(bucket["policy"]) if bucket.get("policy") else "none",
         }
         for bucket in seen["buckets"]

@@ -34,6 +34,11 @@ def key(name: str, **more: t.Any) -> dict[str, t.Any]:
     return {"key": name, "user": "odoo", "enabled": True, "description": "", "expiration": "never", "policy": {}, **more}
 
 
+def socket(address: str, name: str = "") -> str:
+    users = f' users:(("{name}",pid=9,fd=3))' if name else ""
+    return f"LISTEN 0      128          {address}         0.0.0.0:*   {users}"
+
+
 def clean() -> dict[str, t.Any]:
     """What a site shows on which all is as declared."""
     store = {
@@ -42,7 +47,7 @@ def clean() -> dict[str, t.Any]:
         "groups": [],
         "policies": [{"name": "odoo", "policy": READ}, {"name": "consoleAdmin", "policy": ADMIN}],
         "access_keys": [key("key1")],
-        "buckets": [{"name": "shop", "versioning": "enabled", "encryption": {}, "policy": {}}],
+        "buckets": [{"name": "shop", "versioning": "enabled", "encryption": {"algorithm": "none"}, "policy": {}}],
         "records": [{"key": "key1", "written": NOW - 10 * DAY}],
     }
     store_declared = {
@@ -75,7 +80,9 @@ def clean() -> dict[str, t.Any]:
                 "declared": {"files": [{"path": "/etc/odoo/odoo.conf", "mode": "0640", "owner": "root", "group": "odoo"}]},
             },
             "listeners": {
-                "seen": {"listeners": [{"address": a, "port": p, "name": "odoo"} for a, p in (("10.0.0.3", 8069), ("127.0.0.1", 25), ("[::1]", 631))]},
+                "seen": {
+                    "lines": [socket("10.0.0.3:8069"), socket("127.0.0.1:25"), socket("[::1]:631"), socket("127.0.0.53%lo:53"), socket("[::]:22", "sshd")]
+                },
                 "declared": {"ports": [{"port": 8069, "addresses": ["10.0.0.3"]}, {"port": 22, "addresses": ["*"]}]},
             },
             "certificates": {
@@ -104,7 +111,7 @@ def test_a_clean_site_has_no_finding():
 
 
 # What is done to which list of what was seen, and the finding that comes of it.
-MISCHIEF: dict[str, tuple[tuple[str, str, str], dict[str, t.Any], tuple[str, str, str]]] = {
+MISCHIEF: dict[str, tuple[tuple[str, str, str], t.Any, tuple[str, str, str]]] = {
     "an administrator": (("s3a", "store", "users"), {"name": "eve", "enabled": True, "policies": ["consoleAdmin"]}, ("critical", "user_unknown", "eve")),
     "a user": (("s3a", "store", "users"), {"name": "eve", "enabled": True, "policies": ["odoo"]}, ("high", "user_unknown", "eve")),
     "a user who may nothing": (("s3a", "store", "users"), {"name": "eve", "enabled": True, "policies": []}, ("medium", "user_unknown", "eve")),
@@ -159,8 +166,8 @@ MISCHIEF: dict[str, tuple[tuple[str, str, str], dict[str, t.Any], tuple[str, str
         {"path": "/etc/odoo/odoo.conf~", "mode": "0640", "pw_name": "root", "gr_name": "users"},
         ("medium", "file_owner", "/etc/odoo/odoo.conf~"),
     ),
-    "a listener": (("app1", "listeners", "listeners"), {"address": "0.0.0.0", "port": 4444, "name": "nc"}, ("high", "port_unknown", "0.0.0.0 port 4444")),
-    "a wider listener": (("app1", "listeners", "listeners"), {"address": "::", "port": 8069, "name": "odoo"}, ("medium", "port_wider", ":: port 8069")),
+    "a listener": (("app1", "listeners", "lines"), socket("0.0.0.0:4444", "nc"), ("high", "port_unknown", "0.0.0.0 port 4444")),
+    "a wider listener": (("app1", "listeners", "lines"), socket("*:8069"), ("medium", "port_wider", "* port 8069")),
     "an ended certificate": (
         ("app1", "certificates", "certificates"),
         {"name": "old.test", "where": "x", "ends": "Jan 14 08:00:00 2027 GMT", "issuer": ""},
@@ -237,7 +244,12 @@ def test_what_lacks_is_found(things: str, finding: tuple[str, str, str]):
 
 
 def test_encryption_is_asked_for_where_it_is_wanted():
-    assert found(clean(), require_encryption=True) == [("high", "bucket_unencrypted", "shop")]
+    told = clean()
+    assert found(told, require_encryption=True) == [("high", "bucket_unencrypted", "shop")]
+    told["s3a"]["store"]["declared"]["buckets"][0]["encryption"] = {"algorithm": "AES256"}
+    assert found(told) == [("high", "bucket_unencrypted", "shop")]
+    told["s3a"]["store"]["seen"]["buckets"][0]["encryption"] = {"algorithm": "AES256"}
+    assert found(told, require_encryption=True) == []
 
 
 def test_more_members_of_a_declared_group():
