@@ -36,12 +36,13 @@ def run(tmp_path: pathlib.Path, variables: dict[str, object], secrets: str | Non
     if secrets is not None:
         file.write_text(secrets)
     groups = {name: {"hosts": {"somewhere": {}}} for name in ("app", "db", "s3", "web")}
-    groups["app"]["hosts"] |= {"elsewhere": {}} if "--limit=somewhere" in options else {}
-    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"children": groups}}))
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "stack_instance": "shop", "stack_address": "127.0.0.1"}
-    site = {"stack_domain": "shop.test", "stack_store_domain": "files.shop.test", "ansible_become": False, "stack_secrets_file": str(file)}
-    given = {"audit_report": str(tmp_path / "report"), **here, **site, **variables}
-    command = ["ansible-playbook", f"--inventory={tmp_path / 'hosts.yml'}", f"--extra-vars={json.dumps(given)}", *options, "playbooks/audit.yml"]
+    # Nobody answers there.
+    groups["app"]["hosts"] |= {"elsewhere": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}}
+    site = {"stack_instance": "shop", "stack_domain": "shop.test", "stack_store_domain": "files.shop.test", "stack_secrets_file": str(file)}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False, "stack_address": "127.0.0.1"}
+    given = {**site, **here, "audit_report": str(tmp_path / "report"), **variables}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"children": groups, "vars": given}}))
+    command = ["ansible-playbook", f"--inventory={tmp_path / 'hosts.yml'}", *options, "playbooks/audit.yml"]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
 
 
@@ -72,7 +73,8 @@ def test_what_cannot_be_looked_at_is_told(tmp_path: pathlib.Path):
     done = run(tmp_path, {"stack_s3_port": 9}, SECRETS, "--check")
     assert done.returncode != 0, done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {"store", "odoo"} <= {each["subject"] for each in report["findings"] if each["check"] == "unseen"}
+    unseen = {(each["host"], each["subject"]) for each in report["findings"] if each["check"] == "unseen"}
+    assert {("somewhere", "store"), ("somewhere", "odoo"), ("elsewhere", "host")} <= unseen
     assert "The audit could not look at this (store)" in done.stdout
     assert "changed=0" in done.stdout and "thepasswordofroot" not in done.stdout + (tmp_path / "report.html").read_text()
     assert {(tmp_path / f"report.{name}").stat().st_mode & 0o777 for name in ("json", "html")} == {0o600}

@@ -88,7 +88,7 @@ def sockets(lines: t.Iterable[str]) -> list[tuple[int, str, str]]:
     """
     found = set()
     for line in lines:
-        address, _, port = line.split()[3].rpartition(":")
+        address, port = line.split()[3].rsplit(":", 1)
         address = address.split("%")[0].strip("[]")
         name = re.search(r'users:\(\("([^"]*)"', line)
         if not is_loopback(address):

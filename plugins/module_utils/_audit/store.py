@@ -6,7 +6,8 @@
 
 Seen: ``root`` (the root user's name), ``users``, ``groups``, ``access_keys``, ``policies`` and ``buckets`` as the ``_info`` modules
 return them, and ``records``: when the server last wrote each access key, as ``{"key", "written"}`` (seconds since 1970).
-Declared: ``users``, ``groups``, ``policies``, ``access_keys`` and ``buckets`` as the role minio takes them, without secrets.
+Declared: ``users``, ``groups``, ``policies``, ``access_keys`` and ``buckets`` as the role minio takes them, without secrets, and ``former``: the
+access key that a rotation has replaced and not deleted yet, else empty.
 """
 
 from __future__ import annotations
@@ -141,6 +142,15 @@ def access_keys(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Findi
                 f"The access key {name} belongs to {owner}, where the inventory declares {wanted[name]['user']}.",
                 "It has the rights of another user than those that were thought of.",
                 "Remove it and run the playbook site.",
+            )
+        elif name == declared["former"]:
+            yield Finding(
+                "medium",
+                "key_former",
+                name,
+                f"The access key {name} was replaced by a rotation, which has not ended.",
+                "It still opens the bucket.",
+                "Run the playbook rotate_keys again, which goes on where it was.",
             )
     for name in sorted(set(wanted) - set(named(seen["access_keys"], "key"))):
         yield Finding(

@@ -55,6 +55,7 @@ def clean() -> dict[str, t.Any]:
         "groups": [],
         "policies": [{"name": "odoo", "policy": READ}],
         "access_keys": [{"key": "key1", "user": "odoo"}],
+        "former": "",
         "buckets": [{"name": "shop", "versioning": "enabled"}],
     }
     database = {
@@ -241,6 +242,12 @@ def test_what_lacks_is_found(things: str, finding: tuple[str, str, str]):
     told = clean()
     del told["s3a"]["store"]["seen"][things][0]
     assert found(told) == [finding]
+
+
+def test_a_rotation_that_has_not_ended():
+    told = clean()
+    told["s3a"]["store"]["declared"]["former"] = "key1"
+    assert found(told) == [("medium", "key_former", "key1")]
 
 
 def test_encryption_is_asked_for_where_it_is_wanted():
