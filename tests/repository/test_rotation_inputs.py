@@ -11,20 +11,28 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SECRETS = "---\nstack_s3_secret_key: thesecretkeyofthestore\nstack_minio_root_password: thepasswordofroot\n"
+SECRETS = """---
+stack_s3_secret_key: thesecretkeyofthestore
+stack_minio_root_password: thepasswordofroot
+stack_database_password_a: thefirstpassword
+stack_database_password_b: thesecondpassword
+stack_odoo_master_password: themasterpassword
+"""
+KINDS = "database, master, minio, s3"
 
 # Variables, the file of secrets, and what is said.
 REFUSED = {
     "direction": ({"direction": "up"}, SECRETS, 'direction is "up": it must be forward (the default) or back'),
-    "kind": ({"rotate": "s3,passwords"}, SECRETS, 'rotate is "s3,passwords": it must be one or several, with commas between, of s3'),
+    "kind": ({"rotate": "s3,passwords"}, SECRETS, 'rotate is "s3,passwords": ' + "it must be one or several, with commas between, of " + KINDS),
     "age": ({"rotate_max_age_days": "old"}, SECRETS, 'rotate_max_age_days is "old": it must be a number of days'),
     "grace": ({"rotate_grace_seconds": "-1"}, SECRETS, 'rotate_grace_seconds is "-1": it must be a whole number of seconds'),
-    "back without a rotation": ({"direction": "back"}, SECRETS, "direction is back, and no rotation of s3 is under way"),
-    "no file": ({}, None, "has no stack_s3_secret_key, or has it encrypted"),
-    "an encrypted value": ({}, "stack_s3_secret_key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n", "has no stack_s3_secret_key, or has it encrypted"),
+    "back without a rotation": ({"direction": "back"}, SECRETS, f"direction is back, and no rotation of {KINDS} is under way"),
+    "no file": ({}, None, "has no stack_database_password_a, stack_database_password_b, stack_odoo_master_password, stack_minio_root_password, stack_s3"),
+    "an encrypted value": ({"rotate": "s3"}, "stack_s3_secret_key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n", "has no stack_s3_secret_key, or has it encrypted"),
     "an encrypted file": ({}, "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "is encrypted as a whole, which a rotation cannot change: run 'ansible-vault decrypt"),
     "a variable that wins": ({"stack_s3_secret_key": "another"}, SECRETS, "The inventory says stack_s3_secret_key otherwise than"),
-    "no store of ours": ({"test_no_store": True}, SECRETS, "The group s3 has no host: the object store is somebody else's"),
+    "a login that wins": ({"stack_database_login": "b"}, SECRETS, "The inventory says stack_database_login otherwise than"),
+    "no store of ours": ({"test_no_store": True, "rotate": "s3"}, SECRETS, "The group s3 has no host: the object store is somebody else's"),
 }
 
 
@@ -47,7 +55,13 @@ def test_refused_in_a_sentence(case: str, tmp_path: pathlib.Path):
     assert done.returncode != 0
     assert sentence in " ".join(done.stdout.replace('\\"', '"').split()), done.stdout
     assert "changed=0" in done.stdout
-    assert "thesecretkeyofthestore" not in done.stdout
+    assert [line for line in SECRETS.splitlines() if line.split(": ")[-1] in done.stdout and ": " in line] == []
+
+
+def test_of_a_foreign_store_nothing_is_rotated(tmp_path: pathlib.Path):
+    done = run(tmp_path, {"test_no_store": True}, SECRETS, "--check")
+    assert done.returncode == 0, done.stdout
+    assert "database, master would be rotated" in done.stdout and "changed=0" in done.stdout
 
 
 def test_a_young_key_changes_nothing(tmp_path: pathlib.Path):

@@ -1,4 +1,4 @@
-"""Odoo's access key is rotated while people work, by a run that is killed and one that goes on, and nobody notices."""
+"""All secrets are rotated while people work, by a run that is killed and one that goes on, and nobody notices."""
 
 from __future__ import annotations
 
@@ -15,17 +15,38 @@ from site_person import address
 
 APPS = ("rotation-app", "rotation-app2")
 HOSTS = ("rotation-base", *APPS)
+# What a rotation of each kind changes in the file of secrets.
+VALUES = {"stack_database_login", "stack_odoo_master_password", "stack_minio_root_password", "stack_s3_access_key", "stack_s3_secret_key"}
+# What it adds, and what is no secret.
+TOLD = {"stack_database_login", "stack_s3_access_key", *(f"stack_{kind}_rotated" for kind in ("database", "master", "minio", "s3"))}
 
-# Asks the object store for the list of objects with an access key that comes by standard input, and tells how it answers.
+# Asks with secrets that come by standard input, and tells how each is answered.
 ASK = """
-import boto3, botocore.exceptions, json, sys
+import boto3, botocore.exceptions, json, psycopg2, requests, sys
+
 given = json.load(sys.stdin)
-client = boto3.client("s3", region_name="us-east-1", endpoint_url=given["url"], aws_access_key_id=given["key"], aws_secret_access_key=given["secret"])
-try:
-    client.list_objects_v2(Bucket="rotation-filestore", MaxKeys=1)
-    print("served")
-except botocore.exceptions.ClientError as error:
-    print(error.response["Error"]["Code"])
+
+def store(key, secret):
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=given["store"], aws_access_key_id=key, aws_secret_access_key=secret)
+    try:
+        client.list_objects_v2(Bucket="rotation-filestore", MaxKeys=1)
+        return "served"
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Code"]
+
+def database(user, password):
+    try:
+        psycopg2.connect(host=given["host"], dbname="odoo", user=user, password=password).close()
+        return "served"
+    except psycopg2.OperationalError as error:
+        return "refused" if "password authentication failed" in str(error) else str(error)
+
+def master(password):
+    call = {"jsonrpc": "2.0", "method": "call", "params": {"service": "db", "method": "list_countries", "args": [password]}}
+    answer = requests.post(given["odoo"], json=call, timeout=60).json()
+    return "served" if "result" in answer else answer["error"]["data"]["name"]
+
+print(json.dumps([globals()[what](*secrets) for what, secrets in given["ask"]]))
 """
 
 # Every half second, what anybody on the host can see of the processes.
@@ -37,12 +58,12 @@ def kept() -> dict[str, str]:
 
 
 class Rotated(t.NamedTuple):
-    pids: list[str]
     before: dict[str, str]
     after: dict[str, str]
     load: Load
     runs: list[Run]
     canary: str
+    restart: tuple[int, int]  # of the object store, by the clock
 
 
 def key(secrets: dict[str, str]) -> str:
@@ -52,7 +73,7 @@ def key(secrets: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def rotated(on: t.Any) -> t.Iterator[Rotated]:
-    before, pids = kept(), [pid(on(name)) for name in APPS]
+    before = kept()
     canary = "canary" + os.urandom(12).hex()
     for name in HOSTS:
         on(name).run("systemctl stop canary sampler")
@@ -63,7 +84,7 @@ def rotated(on: t.Any) -> t.Iterator[Rotated]:
         # When one host has the new key and the other has not.
         runs = [Run(kill_at="PLAY [Roll it out]", time_of_it=2)]
         assert runs[0].killed, runs[0].output
-        assert {name for name in kept() if name.endswith(("_next", "_former"))} == {"stack_s3_access_key_next", "stack_s3_secret_key_next"}
+        assert {name for name in kept() if name.endswith(("_next", "_former"))} == {f"{name}_next" for name in VALUES}
         runs.append(Run())
         assert runs[1].code == 0, runs[1].output
     finally:
@@ -71,7 +92,9 @@ def rotated(on: t.Any) -> t.Iterator[Rotated]:
         # Before the tests themselves give secrets to processes.
         for name in HOSTS:
             on(name).run("systemctl stop sampler")
-    yield Rotated(pids, before, kept(), load, runs, canary)
+    query = "systemctl show silo --timestamp=unix --value -p ActiveExitTimestamp -p ActiveEnterTimestamp"
+    began, ended = sorted(int(stamp.removeprefix("@") or 0) for stamp in on("rotation-base").check_output(query).split())
+    yield Rotated(before, kept(), load, runs, canary, (began, ended))
     for name in HOSTS:
         on(name).run("systemctl stop canary; rm -f /root/cmdlines")
 
@@ -80,9 +103,21 @@ def pid(host: testinfra.host.Host) -> str:
     return host.check_output("systemctl show odoo --value -p MainPID")
 
 
-def answer(on: t.Any, secrets: dict[str, str]) -> str:
-    given = {"url": f"http://{address(on('rotation-base'))}:9000", "key": key(secrets), "secret": secrets["stack_s3_secret_key"]}
-    return on("rotation-app").check_output("printf %%s %s | /opt/odoo/venv/bin/python -c %s", json.dumps(given), ASK)
+def answers(on: t.Any, secrets: dict[str, str]) -> dict[str, str]:
+    """How each secret is answered."""
+    login = secrets.get("stack_database_login", "a")
+    ask = {
+        "s3": ("store", key(secrets), secrets["stack_s3_secret_key"]),
+        "minio": ("store", "rotation-root", secrets["stack_minio_root_password"]),
+        "user": ("store", "rotation-odoo", secrets["stack_s3_user_secret"]),
+        "database": ("database", f"odoo_{login}", secrets[f"stack_database_password_{login}"]),
+        "master": ("master", secrets["stack_odoo_master_password"]),
+    }
+    base = address(on("rotation-base"))
+    odoo = f"http://{address(on('rotation-app'))}:8069/jsonrpc"
+    given = {"store": f"http://{base}:9000", "host": base, "odoo": odoo, "ask": [(what, secrets) for what, *secrets in ask.values()]}
+    found = json.loads(on("rotation-app").check_output("printf %%s %s | /opt/odoo/venv/bin/python -c %s", json.dumps(given), ASK))
+    return dict(zip(ask, found, strict=True))
 
 
 def test_nobody_noticed(rotated: Rotated) -> None:
@@ -92,34 +127,51 @@ def test_nobody_noticed(rotated: Rotated) -> None:
     assert rotated.load.old_links >= 1
 
 
-def test_the_new_key_works_and_the_old_one_is_refused(on: t.Any, rotated: Rotated) -> None:
+def test_the_object_store_was_away_for_its_restart_only(rotated: Rotated) -> None:
+    began, ended = rotated.restart
+    assert began > 0
+    assert [when for when in rotated.load.away if not began - 1 <= when <= ended + 30] == []
+
+
+def test_the_new_ones_work_and_the_old_ones_are_refused(on: t.Any, rotated: Rotated) -> None:
     assert key(rotated.after) != key(rotated.before)
-    assert rotated.after["stack_s3_secret_key"] != rotated.before["stack_s3_secret_key"]
-    assert answer(on, rotated.after) == "served"
-    assert answer(on, rotated.before) == "InvalidAccessKeyId"
+    assert set(answers(on, rotated.after).values()) == {"served"}
+    assert answers(on, rotated.before) == {
+        "s3": "InvalidAccessKeyId",
+        "minio": "SignatureDoesNotMatch",
+        "user": "served",
+        "database": "refused",
+        "master": "odoo.exceptions.AccessDenied",
+    }
+    # The other login had a password as well.
+    assert answers(on, {**rotated.before, "stack_database_login": rotated.after["stack_database_login"]})["database"] == "refused"
 
 
-def test_each_host_has_the_new_key_and_was_not_restarted(on: t.Any, rotated: Rotated) -> None:
+def test_each_host_has_the_new_ones(on: t.Any, rotated: Rotated) -> None:
+    user = f"odoo_{rotated.after['stack_database_login']}"
     for name in APPS:
-        file = on(name).file("/etc/odoo/s3_attachment.conf")
-        assert f"access_key = {rotated.after['stack_s3_access_key']}\n" in file.content_string
-        assert (file.user, file.group, file.mode) == ("root", "odoo", 0o640)
-    assert [pid(on(name)) for name in APPS] == rotated.pids
+        files = {
+            "/etc/odoo/s3_attachment.conf": f"access_key = {rotated.after['stack_s3_access_key']}\n",
+            "/etc/odoo/odoo.conf": f"db_user = {user}\n",
+        }
+        for path, line in files.items():
+            file = on(name).file(path)
+            assert line in file.content_string
+            assert (file.user, file.group, file.mode) == ("root", "odoo", 0o640)
+    assert not on("rotation-base").file("/etc/nginx/conf.d/odooops.conf").contains("[0-9]s down;")
+    query = "select string_agg(distinct usename, ',') from pg_stat_activity where datname = 'odoo'"
+    assert on("rotation-base").check_output(f'runuser -u postgres -- psql -XAtc "{query}"') == user
 
 
 def test_nothing_is_left_of_it(rotated: Rotated) -> None:
-    assert set(rotated.after) == set(rotated.before) | {"stack_s3_access_key", "stack_s3_rotated"}
+    assert set(rotated.after) == set(rotated.before) | TOLD
     assert (EPHEMERAL / "secrets.yml").stat().st_mode & 0o777 == 0o600
-    assert {name for name, value in rotated.after.items() if rotated.before.get(name) != value} == {
-        "stack_s3_access_key",
-        "stack_s3_secret_key",
-        "stack_s3_rotated",
-    }
+    changed = {name for name, value in rotated.after.items() if rotated.before.get(name) != value}
+    assert changed == TOLD | VALUES | {"stack_database_password_a", "stack_database_password_b"}
 
 
 def test_no_secret_was_seen(on: t.Any, rotated: Rotated) -> None:
-    told = {"stack_s3_access_key", "stack_s3_rotated"}  # which are no secrets
-    secret = [value for secrets in (rotated.before, rotated.after) for name, value in secrets.items() if name not in told]
+    secret = [value for secrets in (rotated.before, rotated.after) for name, value in secrets.items() if name not in TOLD]
     assert len(secret) == 16
     for run in rotated.runs:
         # The name of the key is no secret, and stands beside it wherever it is given: who sees it would see the other.
@@ -144,7 +196,7 @@ def test_a_young_key_is_left_alone(rotated: Rotated) -> None:
 def test_check_tells_what_would_be_done(rotated: Rotated) -> None:
     run = Run("--check")
     assert run.code == 0, run.output
-    assert run.changes == 0 and "s3 would be rotated" in run.output
+    assert run.changes == 0 and "database, master, minio, s3 would be rotated" in run.output
     assert kept() == rotated.after
 
 
@@ -152,16 +204,22 @@ def test_phases_out_of_turn_and_back(on: t.Any, rotated: Rotated) -> None:
     begun = Run("--tags", "create,prove,rollout,switch")
     assert begun.code == 0, begun.output
     newest = kept()
-    assert newest["stack_s3_access_key_former"] == rotated.after["stack_s3_access_key"]
-    early = Run("--tags", "disable")
-    assert early.code != 0 and "run the phase grace before" in early.output
+    assert {name: newest[f"{name}_former"] for name in VALUES} == {name: rotated.after[name] for name in VALUES}
+    early = Run("--tags", "delete")
+    assert early.code != 0 and "run the phases disable and check before delete" in early.output
     # Killed in between, back does not turn round again.
     assert Run("-e", "direction=back", kill_at="PLAY [Prove it from each host]").killed
+    pids = [pid(on(name)) for name in APPS]
+    back = Run("-e", "direction=back", "-e", "rotate=s3", "--tags", "create,prove,rollout,switch")
+    assert back.code == 0, back.output
+    # An access key needs no restart.
+    assert [pid(on(name)) for name in APPS] == pids
     back = Run("-e", "direction=back", "--tags", "create,prove,rollout,switch")
     assert back.code == 0, back.output
     now = kept()
-    assert now["stack_s3_access_key"] == rotated.after["stack_s3_access_key"]
-    assert now["stack_s3_secret_key"] == rotated.after["stack_s3_secret_key"]
-    assert now["stack_s3_access_key_former"] == newest["stack_s3_access_key"]
+    assert {name: now[name] for name in VALUES} == {name: rotated.after[name] for name in VALUES}
+    assert {name: now[f"{name}_former"] for name in VALUES} == {name: newest[name] for name in VALUES}
+    assert set(answers(on, now).values()) == {"served"}
     for name in APPS:
         assert on(name).file("/etc/odoo/s3_attachment.conf").contains(f"^access_key = {rotated.after['stack_s3_access_key']}$")
+        assert on(name).file("/etc/odoo/odoo.conf").contains(f"^db_user = odoo_{rotated.after['stack_database_login']}$")
