@@ -64,7 +64,7 @@ def test_defaults_of_an_own_store(folder):
         ("presign_ttl", "901", "is '901', but must be"),
         ("presign_ttl", "5m", "a whole number"),
         ("presign_ttl", "-60", "a whole number"),
-        ("serve_mode", "x-accel", "redirect or proxy"),
+        ("serve_mode", "x-accel", "redirect or x_accel or proxy"),
         ("bucket", "Up", "3 to 63 of"),
         ("prefix", "odoo", "each followed by '/'"),
         ("prefix", "../", "each followed by '/'"),
