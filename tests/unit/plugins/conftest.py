@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import forget_aws
+from hypothesis import HealthCheck, settings
+
+# A machine that has much to do is slow, which is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
