@@ -38,6 +38,7 @@ PART_SIZE = 16 * MIB
 MULTIPART_FROM = 32 * MIB
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.S)
 _VERSIONS = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.S)
+_FIELD = re.compile(rb"<(Key|Size|ETag|LastModified)>(.*?)</\1>", re.S)
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -288,9 +289,10 @@ class Transfer:
             query += ["list-type=2", f"prefix={quote(self.config.prefix + start, safe='-_.~')}"]
             body = self._call("GET", None, query="&".join(query)).body
             for match in _CONTENTS.finditer(body):
-                content = match[1]
-                name = _element(content, b"Key")[len(self.config.prefix) :]
-                yield name, Listed(int(_element(content, b"Size")), _element(content, b"ETag").strip('"'), _element(content, b"LastModified"))
+                content = dict(_FIELD.findall(match[1]))
+                name = _text(content[b"Key"])[len(self.config.prefix) :]
+                etag = _text(content.get(b"ETag", b"").replace(b"&#34;", b"")).strip('"')
+                yield name, Listed(int(content[b"Size"]), etag, _text(content.get(b"LastModified", b"")))
             if _element(body, b"IsTruncated") != "true":
                 return
             token = _element(body, b"NextContinuationToken")
@@ -481,7 +483,12 @@ def _element(document: bytes, name: bytes) -> str:
     if start < 0:
         return ""
     start += len(name) + 2
-    return html.unescape(document[start : document.find(b"</" + name + b">", start)].decode(errors="replace"))
+    return _text(document[start : document.find(b"</" + name + b">", start)])
+
+
+def _text(content: bytes) -> str:
+    found = content.decode(errors="replace")
+    return html.unescape(found) if "&" in found else found
 
 
 def _endpoint(config: Config, verify: bool, throttle: Throttle) -> tuple[Endpoint, str]:
