@@ -19,8 +19,8 @@ from .catalogue import PREFIXES, Catalogue
 from .errors import ConfigError
 from .transfer import Listed, Transfer
 
-# Up to so many names a directory, all directories are listed together, and sixteen of them: fewer requests, and still little memory.
-HANDFUL = 16
+# Up to so many names a directory, all directories are listed together, which is one request, or sixteen of them: fewer requests, and still little memory.
+HANDFUL = 3
 FEW = 2000
 _AHEAD = 6
 
