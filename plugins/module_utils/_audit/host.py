@@ -30,7 +30,7 @@ def secret_files(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Find
         more = mode & 0o777 & ~allowed
         owner, group = file.get("pw_name") or str(file["uid"]), file.get("gr_name") or str(file["gid"])
         right = f"{wanted['owner']}:{wanted['group']} {wanted['mode']}"
-        todo = f"Give it to {right}{' (the playbook site does)' if path == wanted['path'] else ', or remove it if nothing needs it'}, and change its secrets."
+        todo = f"Give it to {right}{'' if path == wanted['path'] else ', or remove it if nothing needs it'}, and change its secrets."
         if more & 0o006:
             yield Finding(
                 "high",

@@ -68,7 +68,7 @@ def unseen(what: str, reason: str) -> Finding:
         "high",
         "unseen",
         what,
-        f"The audit could not look at this ({what}): {reason.rstrip('.')}.",
+        f"The audit could not look at this ({what}): {' '.join(reason.split()).rstrip('. ')}.",
         "What is not looked at is not known to be right.",
         "Mend that, and run the audit again.",
     )
