@@ -64,7 +64,8 @@ def shown(value: t.Any) -> str:
         return "<br>".join(shown(each) for each in value) or "none"
     if isinstance(value, dict):
         return "<br>".join(f"{escape(key)}: {shown(each)}" for key, each in value.items()) or "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else escape(value)
+    words: dict[t.Any, str] = {True: "yes", False: "no", None: ""}
+    return words[value] if value is None or isinstance(value, bool) else escape(value)
 
 
 def escape(value: object) -> str:
