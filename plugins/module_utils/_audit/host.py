@@ -151,7 +151,8 @@ def units(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
 
 
 def show_files(seen: Facts) -> dict[str, t.Any]:
-    return {"files": [{key: file.get(key) for key in ("path", "mode", "pw_name", "gr_name")} for file in seen["files"]]}
+    columns = {"path": "path", "mode": "mode", "owner": "pw_name", "group": "gr_name"}
+    return {"files": [{column: file.get(key) for column, key in columns.items()} for file in seen["files"]]}
 
 
 def show_listeners(seen: Facts) -> dict[str, t.Any]:
