@@ -29,7 +29,7 @@ class TestFence(CommittedCase):
     def setUp(self):
         super().setUp()
         self.raw = secrets.token_bytes(100)
-        self.id, self.fname = self.committed(self.raw)
+        self.attachment_id, self.fname = self.committed(self.raw)
 
     def other(self, **settings):
         """The store as a copy with other settings, and the same database, sees it."""
@@ -44,7 +44,7 @@ class TestFence(CommittedCase):
     def assertReadsOnly(self, store):
         before = self.versions()
         with mute_logger(LOGGER):
-            self.assertEqual(self.read(self.id), self.raw)
+            self.assertEqual(self.read(self.attachment_id), self.raw)
             mine = secrets.token_bytes(100)
             new, fname = self.committed(mine)
         with self.transaction() as env:
@@ -54,7 +54,7 @@ class TestFence(CommittedCase):
         self.assertEqual(self.read(new), mine)
         copied = self.committed(self.raw)[0]
         self.assertEqual(self.read(copied), self.raw)
-        for attachment in (self.id, copied, new):
+        for attachment in (self.attachment_id, copied, new):
             self.unlink(attachment)
         with self.transaction() as env:
             env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '1 day' WHERE fname = %s", [self.fname])
