@@ -15,9 +15,11 @@ import subprocess
 import time
 import typing as t
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import audit, runs, transfer
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import audit, gc, runs, transfer
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.fence import NotOwner
 from filestore import Filestore
@@ -202,6 +204,25 @@ def test_sample(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> None:
         now = (today + 7 * audit.SAMPLE) * 86400.0
         store.run("audit", level="sample")
         assert {name for name, (kind, _detail) in findings(store).items() if kind == "checksum"} == {fname for fname in bad if days[fname] == today}
+
+
+def test_repair_and_garbage_collection(store: Filestore) -> None:
+    """A repair waits for whoever collects garbage under that prefix, and then sees that the row has gone."""
+    fname = sorted(store.contents)[0]
+    delete(store, fname)
+    with contextlib.closing(psycopg2.connect(dbname=store.database, **store.connection)) as collector, ThreadPoolExecutor(1) as pool:
+        with collector.cursor() as cursor:
+            assert gc.try_lock(cursor, fname[:2])
+            repair = pool.submit(store.counts, "audit", repair=True)
+            deadline = time.monotonic() + 120
+            while not store.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                assert not repair.done() and time.monotonic() < deadline, "the repair does not wait for the lock"
+                time.sleep(0.05)
+            cursor.execute("DELETE FROM ir_attachment WHERE store_fname = %s", [fname])
+            collector.commit()
+        counts = repair.result()
+    assert counts["gone"] == 1 and "repaired" not in counts
+    assert fname not in store.objects()
 
 
 def test_a_copy_repairs_nothing(store: Filestore) -> None:
