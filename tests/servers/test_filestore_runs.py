@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import database, keys, survey
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.transfer import MIB
 from ansible_collections.odooops.stack.plugins.modules import filestore as module
 from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
 from conftest import Server
@@ -203,6 +204,20 @@ def test_killed_at_any_moment(store: Filestore, seed: int) -> None:
     store.run("back")
     assert {name: content for name, content in store.files().items() if keys.is_name(name)} == store.contents
     assert store.rows() == rows
+
+
+def test_memory_does_not_grow_with_the_files(store: Filestore) -> None:
+    """Pitfall 26: there and back with more than would fit, and each process stays below the limit (in bytes)."""
+    content, limit = store.random.randbytes(MIB), 150 * MIB
+    for number in range(256):
+        store.add(number.to_bytes(4, "big") + content)
+    # By a small process in between: what a process is forked from counts as its own.
+    measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    for phase in ("upload", "verify", "audit"):
+        run = subprocess.run([sys.executable, "-c", measure, *command(store, phase)], cwd=ENGINE, capture_output=True, text=True, check=True)
+        result, kibibytes = run.stdout.splitlines()
+        assert json.loads(result)["counts"]["referenced"]["files"] == 256
+        assert 10 * MIB < int(kibibytes) * 1024 < limit, phase
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 5000])

@@ -233,6 +233,23 @@ class TestDownload(StoreCase, HttpCase):
         response = self.get(public, "?download=1")
         self.assertEqual((response.status_code, self.follow(response)[2]), (302, public.raw))
 
+    def test_file_of_another_company(self):
+        """Pitfall 32: where a content lies does not depend on who reads it."""
+        other = self.env["res.company"].create({"name": "Another company"})
+        where = {"company_id": other.id, "company_ids": [(6, 0, [other.id])]}
+        user = new_test_user(self.env, "s3-elsewhere", "base.group_user", password="s3-elsewhere-password", **where)  # noqa: S106
+        partner = self.env["res.partner"].create({"name": "Somebody"})
+        self.authenticate("s3-elsewhere", "s3-elsewhere-password")
+        for size in (SMALL, LARGE):
+            raw = secrets.token_bytes(size)
+            attachment = self.create(raw, res_model="res.partner", res_id=partner.id, company_id=self.env.company.id)
+            self.assertNotEqual(attachment.company_id, user.company_id)
+            self.assertInStore(raw)
+            response = self.get(attachment, "?download=1")
+            self.assertEqual(response.status_code, 302 if size == LARGE else 200, response.text[:300])
+            content = self.follow(response)[2] if size == LARGE else response.content
+            self.assertEqual(content, raw)
+
     def test_fallback_address(self):
         raw = secrets.token_bytes(LARGE)
         attachment = self.create(raw, url="/s3_attachment/test.pdf", mimetype="application/pdf")
