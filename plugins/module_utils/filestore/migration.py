@@ -312,7 +312,7 @@ class Migration:
         """
         if not self.job.dry:
             self.job.may_write()
-        self._check_conditions(conditions)
+        self.check(conditions)
         journal: Journal | None = None
         with self._running(), contextlib.ExitStack() as stack:
             if not self.job.dry:
@@ -329,7 +329,11 @@ class Migration:
                 work.end()
         return self._finish()
 
-    def _check_conditions(self, conditions: Conditions) -> None:
+    def check(self, conditions: Conditions) -> None:
+        """See whether local copies may be removed.
+
+        :raises Refused: with all that is in the way.
+        """
         wrong = []
         if not self.job.catalogue.has_addon():
             wrong.append("the addon s3_attachment is not installed in the database, and without it Odoo cannot read the bucket")

@@ -120,19 +120,27 @@ def execute(phase: str, run: Run) -> dict[str, Any]:
         transaction = transactions(run.database, run.connection)
         if phase == "audit":
             return audit_of(run, catalogue, transaction).audit()
-        job = _job(phase, run, catalogue, transaction)
-        migration = Migration(job)
+        migration = migration_of(phase, run, catalogue, transaction)
         if phase == "clean":
-            max_age = run.max_age_hours * 3600
-            conditions = Conditions(
-                retention=run.retention_days * 86400,
-                max_age=max_age,
-                unversioned=run.unversioned,
-                read_by_hosts=lambda: proof.check(job.transfer, run.app_hosts, run.database, max_age),
-            )
-            return migration.clean(conditions)
+            return migration.clean(conditions_of(run, migration.job.transfer))
         result: dict[str, Any] = (migration.upload if phase == "plan" else getattr(migration, phase))()
         return result
+
+
+def migration_of(phase: str, run: Run, catalogue: Catalogue, transaction: Transaction) -> Migration:
+    """A migration that is ready to run a phase, with these ways to the database."""
+    return Migration(_job(phase, run, catalogue, transaction))
+
+
+def conditions_of(run: Run, transfer: Transfer) -> Conditions:
+    """When that run may remove local copies."""
+    max_age = run.max_age_hours * 3600
+    return Conditions(
+        retention=run.retention_days * 86400,
+        max_age=max_age,
+        unversioned=run.unversioned,
+        read_by_hosts=lambda: proof.check(transfer, run.app_hosts, run.database, max_age),
+    )
 
 
 def audit_of(run: Run, catalogue: Catalogue, transaction: Transaction) -> Audit:

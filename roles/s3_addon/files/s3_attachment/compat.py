@@ -19,7 +19,7 @@ try:
 except ImportError:  # where odoo.http has become a package of many
     from odoo.http.stream import Stream
 
-__all__ = ["Stream", "data_dir", "new_cursor", "odoo_conf", "read_local"]
+__all__ = ["Stream", "data_dir", "new_cursor", "odoo_conf", "read_local", "run_seconds"]
 
 _READS_IN_PART = "size" in inspect.signature(IrAttachment._file_read).parameters
 
@@ -28,6 +28,14 @@ def odoo_conf() -> str:
     """The path of Odoo's configuration file (it need not exist)."""
     path = config.get("config")  # since 19.0
     return str(path or config.rcfile)
+
+
+def run_seconds() -> float:
+    """For how long a scheduled action may work: half of the time after which Odoo ends its worker, and five minutes at most."""
+    limit = config["limit_time_real_cron"]
+    if limit is None or limit < 0:
+        limit = config["limit_time_real"]
+    return min(300, (limit or 600) / 2)
 
 
 def data_dir() -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -20,7 +21,7 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import audit, cache, catalogue, config, database, errors, fence, gc, metrics, outbox, runs, store
+from .engine import audit, cache, catalogue, config, database, errors, fence, gc, metrics, migration, outbox, runs, store
 from .engine import prefetch as prefetching
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ _logger = logging.getLogger(__name__)
 # For how many seconds a process believes what it found out about the owner. It is about writing only, which takes nothing
 # away; whoever deletes asks anew.
 FENCE_LASTS = 60
-# How many objects an audit looks up at once.
+# How many objects travel, or are looked up, at once.
 _AT_ONCE = 8
 _fences: dict[tuple[str, config.Config], tuple[float, fence.Fence]] = {}
 
@@ -149,19 +150,25 @@ def read_catalogue(env: Environment) -> catalogue.Catalogue:
 
 def auditor(env: Environment, objects: store.ObjectStore, shard: str, level: str, repair: bool) -> audit.Audit:
     """An audit of a part of the contents: see :class:`engine.audit.Audit`."""
-    run = runs.Run(
+    run = dataclasses.replace(run_of(env, objects), shard=shard, level=level, spool=spool(env, objects).directory, repair=repair)
+    return runs.audit_of(run, read_catalogue(env), _transaction(env))
+
+
+def migrator(env: Environment, run: runs.Run, phase: str) -> migration.Migration:
+    """A phase of the migration of this host's files: see :class:`engine.migration.Migration`."""
+    return runs.migration_of(phase, run, read_catalogue(env), _transaction(env))
+
+
+def run_of(env: Environment, objects: store.ObjectStore) -> runs.Run:
+    """What all runs of the engine on this host have in common."""
+    return runs.Run(
         store=objects.config,
         database=env.cr.dbname,
         filestore=env["ir.attachment"]._filestore(),
         connection={},
-        state_directory=os.path.join(compat.data_dir(), "s3_attachment", "audit"),
-        shard=shard,
+        state_directory=os.path.join(compat.data_dir(), "s3_attachment", "state"),
         concurrency=_AT_ONCE,
-        level=level,
-        spool=spool(env, objects).directory,
-        repair=repair,
     )
-    return runs.audit_of(run, read_catalogue(env), _transaction(env))
 
 
 def _transaction(env: Environment) -> database.Transaction:

@@ -9,9 +9,8 @@ import time
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
-from odoo.tools import config
 
-from .. import storage
+from .. import compat, storage
 from ..engine import fence, gc
 from ..engine.catalogue import PREFIXES
 from ..engine.errors import ConfigError, StoreError
@@ -32,7 +31,6 @@ KINDS = [
 ]
 # The number behind those of the prefixes, which garbage collection locks.
 _LOCK = len(PREFIXES)
-_LONGEST = 300  # seconds of one run; the rest is for the next one
 _KEPT = 10
 PERSON_WAITS = 20  # seconds
 
@@ -82,15 +80,7 @@ class S3Audit(models.Model):
         if storage.get() is None:
             return
         audit = self.search([("state", "=", "running")], limit=1) or self.create({})
-        audit._go_on(min(_LONGEST, self._longest_run() / 2))
-
-    @api.model
-    def _longest_run(self) -> float:
-        """After how many seconds Odoo ends a worker that runs scheduled actions."""
-        limit = config["limit_time_real_cron"]
-        if limit is None or limit < 0:
-            limit = config["limit_time_real"]
-        return limit or 2 * _LONGEST
+        audit._go_on(compat.run_seconds())
 
     def _go_on(self, seconds: float) -> None:
         """Look at directories for so long, and have the rest done by the scheduled action."""

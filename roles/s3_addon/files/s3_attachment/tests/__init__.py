@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     test_fence,
     test_gc,
     test_large,
+    test_migration,
     test_monitoring,
     test_outbox,
     test_settings,

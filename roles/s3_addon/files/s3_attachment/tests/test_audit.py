@@ -14,7 +14,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user, tagged
 from werkzeug.exceptions import InternalServerError
 
-from .. import storage
+from .. import compat, storage
 from ..engine.store import ObjectStore
 from ..models.s3_audit import S3Audit
 from .common import CommittedCase, StoreCase
@@ -112,7 +112,7 @@ class TestAudit(CommittedCase):
         self.delete(fname)
         with self.transaction() as env:
             env["s3.audit"].search([]).unlink()
-            self.patch(S3Audit, "_longest_run", lambda _self: 0)
+            self.patch(compat, "run_seconds", lambda: 0)
             trigger = env.ref("s3_attachment.s3_audit_cron")
             env["s3.audit"]._cron_audit()
             audit = env["s3.audit"].search([])
@@ -136,7 +136,7 @@ class TestAudit(CommittedCase):
         self.assertEqual((state, counts), ("done", (256, True, True, True, True)))
         self.assertEqual((kinds, attached), (["missing"], [fname]))
         with self.transaction() as env:
-            self.patch(S3Audit, "_longest_run", lambda _self: 600)
+            self.patch(compat, "run_seconds", lambda: 300)
             env["s3.audit"]._cron_audit()
             audits = env["s3.audit"].search([])
             self.assertEqual(audits.mapped("state"), ["done", "done"])
