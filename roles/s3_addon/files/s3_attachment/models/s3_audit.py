@@ -191,4 +191,4 @@ class S3AuditFinding(models.Model):
         for finding in self:
             # By SQL: the ORM hides those of fields.
             self.env.cr.execute("SELECT id FROM ir_attachment WHERE store_fname = %s ORDER BY id LIMIT 100", [finding.fname])
-            finding.attachment_ids = [row[0] for row in self.env.cr.fetchall()]
+            finding.attachment_ids = self.env["ir.attachment"].browse(row[0] for row in self.env.cr.fetchall())
