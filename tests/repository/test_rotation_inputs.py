@@ -28,7 +28,11 @@ REFUSED = {
     "grace": ({"rotate_grace_seconds": "-1"}, SECRETS, 'rotate_grace_seconds is "-1": it must be a whole number of seconds'),
     "back without a rotation": ({"direction": "back"}, SECRETS, f"direction is back, and no rotation of {KINDS} is under way"),
     "no file": ({}, None, "has no stack_database_password_a, stack_database_password_b, stack_odoo_master_password, stack_minio_root_password, stack_s3"),
-    "an encrypted value": ({"rotate": "s3"}, "stack_s3_secret_key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n", "has no stack_s3_secret_key, or has it encrypted"),
+    "an encrypted value": (
+        {"rotate": "s3"},
+        "stack_s3_secret_key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n",
+        "has no stack_s3_secret_key, or has it encrypted",
+    ),
     "an encrypted file": ({}, "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "is encrypted as a whole, which a rotation cannot change: run 'ansible-vault decrypt"),
     "a variable that wins": ({"stack_s3_secret_key": "another"}, SECRETS, "The inventory says stack_s3_secret_key otherwise than"),
     "a login that wins": ({"stack_database_login": "b"}, SECRETS, "The inventory says stack_database_login otherwise than"),
