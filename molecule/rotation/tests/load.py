@@ -26,7 +26,8 @@ class Load:
     def __init__(self, web: str, password: str, people: int = 4) -> None:
         self.failures: list[str] = []
         self.uploads = self.downloads = self.old_links = 0
-        # When the proxy had no object store behind it, which a link shows where Odoo itself would try again. By the clock.
+        # When something could not be read, by the clock, as the object store was away: a link leads nowhere then, and what one host of Odoo has
+        # kept meanwhile the other answers with 503. It could be read later.
         self.away: list[float] = []
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(Person(web, "rotation.test", password), number)) for number in range(people)]
@@ -55,7 +56,7 @@ class Load:
         identity = person.attachment("create", {"name": "load.bin", "datas": base64.b64encode(content).decode()})
         self.uploads += 1
         began = time.monotonic()
-        answer = person.request(f"/web/content/{identity}?download=1")
+        answer = self._ask(lambda: person.request(f"/web/content/{identity}?download=1"), 503)
         if answer.status == 302:
             links.append((began, answer.headers["Location"], digest))
             answer = self._follow(person, answer.headers["Location"])
@@ -68,14 +69,15 @@ class Load:
                 self.old_links += 1
 
     def _follow(self, person: Person, link: str) -> t.Any:
-        """What a link leads to, asked for again while the object store starts."""
+        return self._ask(lambda: person.fetch(link), 404, 502, 503, 504)
+
+    def _ask(self, ask: t.Callable[[], t.Any], *away: int) -> t.Any:
+        """The answer, asked for again while its status says that the object store is away."""
         until = time.monotonic() + 120
-        while True:
-            answer = person.fetch(link)
-            if answer.status not in (502, 503, 504) or time.monotonic() > until:
-                return answer
+        while (answer := ask()).status in away and time.monotonic() < until:
             self.away.append(time.time())
-            self._over.wait(0.2)
+            time.sleep(0.2)
+        return answer
 
     def _same(self, answer: t.Any, digest: bytes) -> None:
         if answer.status != 200:

@@ -130,7 +130,8 @@ def test_nobody_noticed(rotated: Rotated) -> None:
 def test_the_object_store_was_away_for_its_restart_only(rotated: Rotated) -> None:
     began, ended = rotated.restart
     assert began > 0
-    assert [when for when in rotated.load.away if not began - 1 <= when <= ended + 30] == []
+    # What Odoo has kept meanwhile is stored soon after.
+    assert [when for when in rotated.load.away if not began - 1 <= when <= ended + 90] == []
 
 
 def test_the_new_ones_work_and_the_old_ones_are_refused(on: t.Any, rotated: Rotated) -> None:
