@@ -83,19 +83,9 @@ def odoo(who: Contestant, *options: str) -> list[str]:
     addons = re.search(r"(?m)^addons_path\s*=\s*(.*)$", pathlib.Path("/etc/odoo/odoo.conf").read_text())
     assert addons, "odoo.conf has no addons_path"
     ports = [f"--http-port={who.port}", f"--gevent-port={who.port + 3}", "--http-interface=127.0.0.1"]
-    command = [
-        PYTHON,
-        "/opt/odoo/src/odoo-bin",
-        "-c",
-        "/etc/odoo/odoo.conf",
-        f"--addons-path={addons[1].strip()}{who.addons}",
-        "--logfile=",
-        "--log-level=warn",
-    ]
-    return as_odoo(
-        [*command, *ports, "--logfile=", "--log-level=warn", f"--database={who.database}", f"--db-filter=^{who.database}$", "--max-cron-threads=0", *options],
-        who.environment,
-    )
+    command = [PYTHON, "/opt/odoo/src/odoo-bin", "-c", "/etc/odoo/odoo.conf", f"--addons-path={addons[1].strip()}{who.addons}"]
+    command += [*ports, "--logfile=", "--log-level=warn", f"--database={who.database}", f"--db-filter=^{who.database}$", "--max-cron-threads=0"]
+    return as_odoo([*command, *options], who.environment)
 
 
 # -- what takes part ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,10 @@ def no_store(host: Host) -> Iterator[None]:
         host.check_output("systemctl start silo")
 
 
+def asked(path: str, **step: str) -> dict[str, str]:
+    return {"do": "download", "path": path, **step}
+
+
 def sha1(content: bytes) -> str:
     return hashlib.sha1(content).hexdigest()
 
@@ -67,13 +71,16 @@ def test_download(user: Person, path: str, content: bytes):
 
 
 def test_head_and_parts(user: Person, path: str, content: bytes):
-    head = user.download(path, method="HEAD")
+    head, part, beyond, same, other = user.does(
+        asked(path, method="HEAD"),
+        asked(path, Range="bytes=1000-1099"),
+        asked(path, Range="bytes=99999999-"),
+        asked(path, **{"Range": "bytes=0-9", "If-Range": f'"{sha1(content)}"'}),
+        asked(path, **{"Range": "bytes=0-9", "If-Range": '"of something else"'}),
+    )
     assert (head["status"], head["headers"]["Content-Length"], head["size"]) == (200, str(len(content)), 0)
-    part = user.download(path, Range="bytes=1000-1099")
     assert (part["status"], part["sha1"], part["headers"]["Content-Range"]) == (206, sha1(content[1000:1100]), f"bytes 1000-1099/{len(content)}")
-    assert user.download(path, Range="bytes=99999999-")["status"] == 416
-    for tag, status in ((sha1(content), 206), ("of something else", 200)):
-        assert user.download(path, **{"Range": "bytes=0-9", "If-Range": f'"{tag}"'})["status"] == status
+    assert [answer["status"] for answer in (beyond, same, other)] == [416, 206, 200]
 
 
 def test_large_file_is_fetched_in_parts(host: Host, user: Person):
@@ -82,13 +89,16 @@ def test_large_file_is_fetched_in_parts(host: Host, user: Person):
     path = f"/web/content/{user.upload('film.bin', content)['id']}?download=1"
     kept = "du -sb /var/lib/nginx/attachments | cut -f1"
     before = int(host.check_output(kept))
-    part = user.download(path, Range="bytes=17000000-17000099")
+    part, same, other, whole, head = user.does(
+        asked(path, Range="bytes=17000000-17000099"),
+        asked(path, **{"Range": "bytes=0-9", "If-Range": f'"{sha1(content)}"'}),
+        asked(path, **{"Range": "bytes=0-9", "If-Range": '"of something else"'}),
+        asked(path),
+        asked(path, method="HEAD"),
+    )
     assert (part["status"], part["sha1"]) == (206, sha1(content[17000000:17000100]))
-    for tag, status in ((sha1(content), 206), ("of something else", 200)):
-        assert user.download(path, **{"Range": "bytes=0-9", "If-Range": f'"{tag}"'})["status"] == status
-    whole = user.download(path)
+    assert [answer["status"] for answer in (same, other)] == [206, 200]
     assert (whole["status"], whole["sha1"], whole["headers"]["ETag"]) == (200, sha1(content), f'"{sha1(content)}"')
-    head = user.download(path, method="HEAD")
     assert (head["status"], head["headers"]["Content-Length"]) == (200, str(len(content)))
     assert int(host.check_output(kept)) - before < MIB
 
@@ -99,11 +109,7 @@ def test_same_bytes_with_names_and_types_of_their_own(host: Host, user: Person, 
     other = user.upload("b.mp4", content)["id"]
     new = user.upload("new.bin", content[1:])["id"]
     with no_store(host):
-        first, second, unknown = user.does(
-            {"do": "download", "path": path},
-            {"do": "download", "path": f"/web/content/{other}?download=1&mimetype=video/mp4"},
-            {"do": "download", "path": f"/web/content/{new}?download=1"},
-        )
+        first, second, unknown = user.does(asked(path), asked(f"/web/content/{other}?download=1&mimetype=video/mp4"), asked(f"/web/content/{new}?download=1"))
     for answer, name, mimetype in ((first, "Zeugnis%20%C3%A9.bin", "application/octet-stream"), (second, "b.mp4", "video/mp4")):
         assert (answer["status"], answer["sha1"], answer["headers"]["Content-Type"]) == (200, sha1(content), mimetype)
         assert name in answer["headers"]["Content-Disposition"]
