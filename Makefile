@@ -1,6 +1,6 @@
 # The two commands of the README, and their relatives. Everything they need they make themselves, in ~/.cache/odooops-stack.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-fast test-nightly bench bench-migration docs build clean
+.PHONY: help demo demo-down test test-fast test-nightly bench bench-migration bench-addon docs build clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,6 +27,11 @@ bench: ## Time the modules against their peers
 bench-migration: ## Time the upload of a filestore against rclone, s5cmd and others; ARGUMENTS=--help says what can be chosen
 	tools/minio
 	python=$$(tools/peers)/bin/python && tools/run --no-sandbox python tests/benchmark/migration.py --python=$$python $(ARGUMENTS)
+
+bench-addon: ## Time attachments against Odoo's own filestore and OCA's addon; ARGUMENTS=--help says what can be chosen
+	tools/run molecule converge -s bench_addon
+	tools/run podman exec -i bench_addon-odoo /opt/odoo/venv/bin/python - $(ARGUMENTS) <tests/benchmark/addon.py
+	tools/run molecule destroy -s bench_addon
 
 docs: ## Write the tables of variables in the roles' READMEs
 	tools/run --no-sandbox tools/docs
