@@ -100,7 +100,7 @@ def install_peer() -> str:
         shutil.copytree(packages / "odoo/addons", PEER / "addons")
         # It would be in the place of Odoo itself.
         shutil.rmtree(packages / "odoo")
-        subprocess.run([*pip, "fsspec[s3]", "python-slugify"], check=True, capture_output=True)
+        subprocess.run([*pip, "fsspec[s3]", "python-slugify", "urllib3<2", "idna<3"], check=True, capture_output=True)
     (version,) = (path.name for path in (PEER / "packages").glob("odoo_addon_fs_attachment_s3-*.dist-info"))
     return version.split("-")[1].removesuffix(".dist")
 
@@ -111,7 +111,7 @@ env["fs.storage"].search([]).unlink()
 env["fs.storage"].create({{
     "name": "S3", "code": "s3", "protocol": "s3", "directory_path": "plain/bench", "use_as_default_for_attachments": True,
     # Ours keeps none in the database either; by default small pictures and scripts would stay there.
-    "force_db_default_attachment_rules": "{{}}",
+    "force_db_for_default_attachment_rules": "{{}}",
     "options": settings,
 }})
 env.cr.commit()
