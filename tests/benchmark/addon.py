@@ -106,13 +106,10 @@ def install_peer() -> str:
 
 
 SET_UP_PEER = """
-settings = {settings}
-env["fs.storage"].search([]).unlink()
-env["fs.storage"].create({{
-    "name": "S3", "code": "s3", "protocol": "s3", "directory_path": "plain/bench", "use_as_default_for_attachments": True,
-    # Ours keeps none in the database either; by default small pictures and scripts would stay there.
-    "force_db_for_default_attachment_rules": "{{}}",
-    "options": settings,
+storage = env["fs.storage"].search([("code", "=", "s3")]) or env["fs.storage"].create({{"name": "S3", "code": "s3", "protocol": "s3"}})
+# Ours keeps none in the database either; by default small pictures and scripts would stay there.
+storage.write({{
+    "directory_path": "plain/bench", "options": {settings}, "use_as_default_for_attachments": True, "force_db_for_default_attachment_rules": "{{}}",
 }})
 env.cr.commit()
 """

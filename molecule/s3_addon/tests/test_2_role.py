@@ -95,6 +95,20 @@ def test_settings_need_no_restart(host: Host, admin: Person):
     assert pid(host) == before
 
 
+def test_cache_is_looked_after(host: Host):
+    """On each host by itself, with the outbox; and an outbox that waits does not keep it from that."""
+    host.check_output(
+        "cd /opt/odoo/addons/s3_attachment && runuser -u odoo -- mkdir -pm 700 /var/lib/odoo/s3_cache/ab"
+        " && runuser -u odoo -- cp /usr/share/doc/bash/copyright /var/lib/odoo/s3_cache/ab/ab%s"
+        " && runuser -u odoo -- touch -d '40 days ago' /var/lib/odoo/s3_cache/ab/ab%s /var/lib/odoo/s3_cache/CACHEDIR.TAG",
+        *["0" * 38] * 2,
+    )
+    host.check_output("systemctl start s3_attachment-outbox.service")
+    assert host.run("find /var/lib/odoo/s3_cache -type f -name 'ab*'").stdout == ""
+    said = host.check_output("journalctl -u s3_attachment-outbox.service --no-pager -o cat")
+    assert '"directory": "/var/lib/odoo/s3_cache", "max_bytes": 0' in said and '"removed_files": 1' in said
+
+
 def test_interrupted_run_is_made_good(host: Host):
     before = pid(host)
     # As if the addon had been written, and then the lights went out.
