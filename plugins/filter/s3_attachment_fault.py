@@ -26,6 +26,11 @@ options:
     description: Settings that win over the others; for the message they are from the variable C(settings) with O(origin) before it.
     type: dict
     default: {}
+  routes:
+    description: The routes, each with its C(code) and the settings of its section C([s3_attachment:CODE]).
+    type: list
+    elements: dict
+    default: []
 author:
   - odooops.stack authors (@odooops)
 """
@@ -45,19 +50,25 @@ _value:
   type: str
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import config
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError
 
 
-def s3_attachment_fault(settings: Mapping[str, Any], origin: str = "", further: Mapping[str, Any] | None = None) -> str:
+def s3_attachment_fault(
+    settings: Mapping[str, Any], origin: str = "", further: Mapping[str, Any] | None = None, routes: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """The sentence, or ''."""
     origins = {name: f"{origin}{name}" for name in settings} | dict.fromkeys(further or {}, f"{origin}settings")
     given = {name: str(value) for name, value in {**settings, **(further or {})}.items() if name != "ca_bundle" and value not in ("", None)}
+    codes = [str(route["code"]) for route in routes]
+    if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        return f"{origin}routes has {twice[0]} more than once."
+    sections = {str(route["code"]): {name: str(value) for name, value in route.items() if name != "code" and value not in ("", None)} for route in routes}
     try:
-        config.parse(given, origins)
+        config.parse(given, origins, sections)
     except ConfigError as error:
         return f"{error}."
     return ""

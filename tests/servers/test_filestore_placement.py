@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Callable
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Placement
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.store import ObjectStore
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.transfer import MULTIPART_FROM, Transfer
@@ -61,6 +63,26 @@ def test_as_it_is_asked_for(name: str, kind: str, start_server: Callable[[str], 
     transfer.put_note(".readers/app1", b"{}")
     for note in (".odoo-s3/owner.json", ".readers/app1"):
         assert described(objects, note) == ("STANDARD", *expected[1:])
+
+
+def test_route_with_a_placement_of_its_own(start_server: Callable[[str], Server]) -> None:
+    """Beside the same content of no route and of one that has gone from the settings; each is an object, and goes for itself."""
+    plain = prepared(start_server("minio"), sse="AES256")
+    given = Placement(storage_class="REDUCED_REDUNDANCY", sse="aws:kms", kms_key_id=KMS_KEY)
+    objects = ObjectStore(dataclasses.replace(plain.config, routes=(("cold", given),)))
+    assert plain.probe()
+    assert objects.probe()
+    assert not objects.probe()
+    names = [SMALL_NAME, f"{SMALL_NAME}-cold", f"{SMALL_NAME}-gone"]
+    for fname in names:
+        assert objects.put(fname, SMALL)
+    assert [described(objects, fname) for fname in names] == [("STANDARD", "AES256", ""), given, ("STANDARD", "AES256", "")]
+    assert objects.delete(names[:1]) == {}
+    # Who does not know the route any more reads all the same.
+    assert [plain.get_bytes(fname) for fname in names[1:]] == [SMALL, SMALL]
+    refused = ObjectStore(dataclasses.replace(plain.config, routes=(("cold", given), ("ia", Placement(storage_class="STANDARD_IA")))))
+    with pytest.raises(Denied, match="InvalidStorageClass"):
+        refused.probe()
 
 
 @pytest.mark.parametrize(

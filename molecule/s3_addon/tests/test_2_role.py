@@ -23,6 +23,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "further": ({"settings": {"secret_key": "x"}}, ["s3_addon_settings has secret_key"]),
     "time-out": ({"settings": {"connect_timeout": 0}}, ["connect_timeout (from s3_addon_settings) is '0'"]),
     "archive": ({"storage_class": "GLACIER"}, ["storage_class (from s3_addon_storage_class) is 'GLACIER'", "can be read at once"]),
+    "route": ({"routes": [{"code": "Cold"}]}, ["the route of the section s3_attachment:Cold"]),
+    "route twice": ({"routes": [{"code": "cold"}, {"code": "cold"}]}, ["s3_addon_routes has cold more than once"]),
     "path": ({"path": "addons"}, ['s3_addon_path is "addons"', "absolute paths"]),
     "not on addons_path": ({"path": "/srv/addons"}, ["s3_addon_path is /srv/addons, which is not on addons_path of /etc/odoo/odoo.conf", "/opt/odoo/addons"]),
     "python": ({"python": "/opt/python"}, ["s3_addon_python is /opt/python, which is not on this host"]),

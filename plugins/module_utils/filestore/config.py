@@ -6,6 +6,9 @@
 
 The same names everywhere: the environment ``ODOO_S3_<NAME>`` wins over the section ``[s3_attachment]`` of odoo.conf,
 which wins over the same section of ``s3_attachment.conf`` in the folder of odoo.conf. An empty value is as good as none.
+
+A section ``[s3_attachment:<route>]`` of either file says how contents of that route are kept: ``storage_class``, ``sse`` and ``kms_key_id``,
+where it differs from the rest.
 """
 
 from __future__ import annotations
@@ -16,15 +19,38 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from . import keys
 from .errors import ConfigError
 
 SECTION = "s3_attachment"
 FILE_NAME = "s3_attachment.conf"
 ENVIRONMENT_PREFIX = "ODOO_S3_"
 
+# The settings in a file, by route; '' are those that hold where a route says nothing.
+Sections = dict[str, dict[str, str]]
+
 _logger = logging.getLogger(__name__)
+
+
+class Placement(NamedTuple):
+    """How the store keeps contents; each is '' for what the bucket itself says."""
+
+    storage_class: str = ""
+    sse: str = ""
+    kms_key_id: str = ""
+
+    @property
+    def encryption(self) -> dict[str, str]:
+        """What a request that stores something says about encryption, as boto3 calls it."""
+        return {name: value for name, value in (("ServerSideEncryption", self.sse), ("SSEKMSKeyId", self.kms_key_id)) if value}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a request that stores a content says, as boto3 calls it."""
+        return ({"StorageClass": self.storage_class} if self.storage_class else {}) | self.encryption
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +63,9 @@ class Config:
     be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
     names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
     after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the store
-    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``multipart_threshold``: from how many bytes on a content
-    is sent in parts, side by side. ``write_mode``: whether a new file is kept on this host,
-    in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
+    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with its own
+    answer to that. ``multipart_threshold``: from how many bytes on a content is sent in parts, side by side. ``write_mode``: whether a new
+    file is kept on this host, in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
     ``cache_dir``: where contents that were read are kept on this host, ``s3_cache`` in Odoo's data directory unless given; at most
     ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
     """
@@ -78,6 +104,7 @@ class Config:
     gc_batch: int = 200
     gc_unversioned: str = "refuse"
     metrics_token: str = dataclasses.field(default="", repr=False)
+    routes: tuple[tuple[str, Placement], ...] = ()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     watch: Watch | None = dataclasses.field(default=None, repr=False, compare=False)
 
@@ -89,10 +116,9 @@ class Config:
         found = now if now and (now.endpoint_url, now.bucket) == (self.endpoint_url, self.bucket) else self
         return found.access_key, found.secret_key
 
-    @property
-    def encryption(self) -> dict[str, str]:
-        """What a request that stores something says about encryption, as boto3 calls it."""
-        return {name: value for name, value in (("ServerSideEncryption", self.sse), ("SSEKMSKeyId", self.kms_key_id)) if value}
+    def placement(self, route: str = "") -> Placement:
+        """How contents of a route are kept; of a route that is no longer among the settings as all else."""
+        return dict(self.routes).get(route) or Placement(self.storage_class, self.sse, self.kms_key_id)
 
     @property
     def where(self) -> str:
@@ -100,7 +126,7 @@ class Config:
         return f"bucket {self.bucket} at {self.endpoint_url or 'AWS ' + self.region}"
 
 
-_FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name not in ("origins", "watch")}
+_FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name not in ("routes", "origins", "watch")}
 _SECRETS = {"secret_key", "metrics_token"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
@@ -187,7 +213,7 @@ class Watch:
         return tuple(found)
 
     def _read(self) -> Config | None:
-        settings = _load(self._odoo_conf, self._environ, _section(_beside(self._odoo_conf)))
+        settings = _load(self._odoo_conf, self._environ, _sections(_beside(self._odoo_conf)))
         return dataclasses.replace(settings, watch=self) if settings else None
 
 
@@ -206,19 +232,26 @@ def _beside(odoo_conf: str) -> str:
     return os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
 
 
-def _load(odoo_conf: str, environ: Mapping[str, str], lowest: dict[str, str]) -> Config | None:
+def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections) -> Config | None:
     given: dict[str, str] = {}
     origins: dict[str, str] = {}
-    layers = [(lowest, _beside(odoo_conf)), (_section(odoo_conf), odoo_conf), (_environment(environ), "the environment")]
+    routes: dict[str, dict[str, str]] = {}
+    upper = _sections(odoo_conf)
+    layers = [(lowest.pop("", {}), _beside(odoo_conf)), (upper.pop("", {}), odoo_conf), (_environment(environ), "the environment")]
     for values, origin in layers:
         for name, value in values.items():
             if value:
                 given[name], origins[name] = value, origin
-    return parse(given, origins) if given else None
+    for route, settings in [*lowest.items(), *upper.items()]:
+        routes.setdefault(route, {}).update({name: value for name, value in settings.items() if value})
+    return parse(given, origins, routes) if given else None
 
 
-def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
-    """Settings from strings; ``origins`` says for messages where each of them was found."""
+def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[str, Mapping[str, str]] | None = None) -> Config:
+    """Settings from strings; ``origins`` says for messages where each of them was found.
+
+    :param routes: for each route what is different there.
+    """
 
     def fail(name: str, allowed: str) -> ConfigError:
         shown = "" if name in _SECRETS else f" is {given[name]!r}, but"
@@ -260,14 +293,31 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str]) -> Config:
         values.setdefault("public_endpoint_url", values["endpoint_url"])
         # A store of one's own seldom has a name for each bucket in the DNS.
         values.setdefault("addressing_style", "path")
-    return Config(**values, origins=dict(origins))  # type: ignore[arg-type]
+    found = Config(**values, origins=dict(origins))  # type: ignore[arg-type]
+    return dataclasses.replace(found, routes=tuple((route, _placement(found, route, settings)) for route, settings in (routes or {}).items()))
+
+
+def _placement(config: Config, route: str, settings: Mapping[str, str]) -> Placement:
+    section = f"{SECTION}:{route}"
+    if not keys.is_route(route):
+        raise ConfigError(f"the route of the section {section} must be 1 to 12 of a-z and 0-9")
+    if unknown := sorted(set(settings) - set(Placement._fields)):
+        raise ConfigError(f"{unknown[0]} is not a setting of {section}; there are: {', '.join(Placement._fields)}")
+    # As if there was nothing but this route, so that the same rules hold.
+    own = parse({"bucket": config.bucket, **settings}, dict.fromkeys(settings, section))
+    # A key goes with the kind of encryption that it is for.
+    sse = (own.sse, own.kms_key_id) if own.sse else (config.sse, config.kms_key_id)
+    return Placement(own.storage_class or config.storage_class, *sse)
 
 
 def shown(settings: Config) -> list[tuple[str, str, str]]:
     """Each setting with its value, for people to look at, and where it was found ('' for a default). No secret is among the values."""
+    routes = [
+        (f"{route}: {name}", value, f"[{SECTION}:{route}]") for route, placement in settings.routes for name, value in placement._asdict().items() if value
+    ]
     return [
         (name, "********" if name in _SECRETS and getattr(settings, name) else str(getattr(settings, name)), settings.origins.get(name, "")) for name in _FIELDS
-    ]
+    ] + routes
 
 
 def _is_base_url(value: str) -> bool:
@@ -289,8 +339,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name[len(ENVIRONMENT_PREFIX) :].lower(): value.strip() for name, value in environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
 
 
-def _section(path: str) -> dict[str, str]:
-    """The section of a file; nothing if the file or the section is not there."""
+def _sections(path: str) -> Sections:
+    """The sections of a file that are ours; none if the file is not there."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -301,7 +351,7 @@ def _section(path: str) -> dict[str, str]:
     return _parsed(text, path)
 
 
-def _parsed(text: str, path: str) -> dict[str, str]:
+def _parsed(text: str, path: str) -> Sections:
     # No interpolation: a secret may hold a '%'. No default section: its options belong to others.
     parser = configparser.RawConfigParser(default_section="", strict=False)
     try:
@@ -310,4 +360,10 @@ def _parsed(text: str, path: str) -> dict[str, str]:
         # The error's own text quotes the line, which may hold a secret.
         line = getattr(error, "lineno", None) or ", ".join(str(number) for number, _line in getattr(error, "errors", []))
         raise ConfigError(f"{path} is not a configuration file that can be read (line {line})") from None
-    return {name: value.strip() for name, value in parser.items(SECTION)} if parser.has_section(SECTION) else {}
+    found: Sections = {}
+    for section in parser.sections():
+        kind, colon, route = section.partition(":")
+        if kind == SECTION:
+            # A colon without a route must not pass for the section that has none.
+            found[route or colon] = {name: value.strip() for name, value in parser.items(section)}
+    return found

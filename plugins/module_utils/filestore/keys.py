@@ -42,11 +42,16 @@ def is_name(fname: str) -> bool:
     return _NAME.fullmatch(fname) is not None
 
 
+def is_route(code: str) -> bool:
+    """Whether names can carry it."""
+    return _ROUTE.fullmatch(code) is not None
+
+
 def build(sha1: str, route: str = "") -> str:
     """The ``store_fname`` of a content."""
     if not _SHA1.fullmatch(sha1):
         raise ValueError(f"{sha1!r} is not a SHA-1 in lower case hexadecimal")
-    if route and not _ROUTE.fullmatch(route):
+    if route and not is_route(route):
         raise ValueError(f"{route!r} is not a route (1 to 12 of a-z and 0-9)")
     return f"{sha1[:2]}/{sha1}-{route}" if route else f"{sha1[:2]}/{sha1}"
 

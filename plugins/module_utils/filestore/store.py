@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from . import keys, log, metrics, parts
 from .breaker import Breaker
-from .config import Config
+from .config import Config, Placement
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
 
 try:
@@ -115,7 +115,7 @@ class ObjectStore:
         described: dict[str, Any] = {
             "ContentType": content_type,
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
-            **self._placement,
+            **self.config.placement(keys.parse(fname).route).parameters,
         }
         if in_parts:
             parts.upload(self._client(), where, body, sha1, begin=described, end=condition, patience=self.config.connect_timeout)
@@ -221,7 +221,12 @@ class ObjectStore:
         with self._asking("store", key):
             try:
                 self._client().put_object(
-                    Bucket=self.config.bucket, Key=key, Body=body, ContentType="application/json", **self.config.encryption, **(condition if known else {})
+                    Bucket=self.config.bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType="application/json",
+                    **self.config.placement().encryption,
+                    **(condition if known else {}),
                 )
             except botocore.exceptions.ClientError as error:
                 if _code(error) in _PRECONDITION:
@@ -237,15 +242,19 @@ class ObjectStore:
     def probe(self, write: bool = True, anew: bool = False) -> bool:
         """Prove that this key can store, look up and read under the prefix, and give up what it has begun.
 
-        The object that it stores for that, ``<prefix>.probe/<digest>``, has a name of its own for each key and end point,
-        so that new credentials are proved anew and known ones leave everything as it is.
+        The object that it stores for that, ``<prefix>.probe/<digest>``, has a name of its own for each key, end point and way to keep
+        contents, so that new credentials are proved anew and known ones leave everything as it is.
 
         :param write: store the object if it is not there.
         :param anew: store it even if it is there, as another host has proved the key from where it is only.
         :return: whether it was not there, or not as it is now asked for.
         """
-        config, placement = self.config, self._placement
-        content = " ".join((config.endpoint_url, config.bucket, config.prefix, config.access_key, *placement.values())).encode() + b"\n"
+        placements = dict.fromkeys([self.config.placement(), *dict(self.config.routes).values()])
+        return any([self._probe(placement, write, anew) for placement in placements])  # noqa: C419  # each of them, not up to the first
+
+    def _probe(self, placement: Placement, write: bool, anew: bool) -> bool:
+        config = self.config
+        content = " ".join((config.endpoint_url, config.bucket, config.prefix, config.access_key, *filter(None, placement))).encode() + b"\n"
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         key = f"{self.config.prefix}.probe/{sha1}"
         where = {"Bucket": self.config.bucket, "Key": key}
@@ -253,7 +262,7 @@ class ObjectStore:
             with self._asking("read", key):
                 answer = self._client().get_object(**where)
                 answer["Body"].read()
-            missing = bool(self._misplaced(answer))
+            missing = bool(self._misplaced(placement, answer))
         except NotFound:
             missing = True
         if missing and not write:
@@ -261,14 +270,14 @@ class ObjectStore:
         if missing or anew:
             with self._asking("store", key):
                 checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
-                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum, **placement)
+                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum, **placement.parameters)
             with self._asking("give up an upload in parts of", key):
-                upload_id = self._client().create_multipart_upload(**where, **placement)["UploadId"]
+                upload_id = self._client().create_multipart_upload(**where, **placement.parameters)["UploadId"]
                 self._client().abort_multipart_upload(**where, UploadId=upload_id)
         with self._asking("look up", key):
             head = self._client().head_object(**where)
             size = head["ContentLength"]
-        if fault := self._misplaced(head):
+        if fault := self._misplaced(placement, head):
             raise Denied(fault)
         with self._asking("read", key):
             found = self._client().get_object(**where)["Body"].read()
@@ -276,22 +285,20 @@ class ObjectStore:
             raise Corrupt(f"the object {key} in {self.config.where} does not come back as it was stored")
         return missing
 
-    def _misplaced(self, answer: dict[str, Any]) -> str:
+    def _misplaced(self, placement: Placement, answer: dict[str, Any]) -> str:
         """In what the object of that answer differs from what was asked for, as a sentence; '' in nothing.
 
         Some servers take what they are asked for and do something else.
         """
-        config = self.config
         key_id = str(answer.get("SSEKMSKeyId", ""))
         # The answer names the key itself, and an alias does not.
-        same_key = "alias/" in config.kms_key_id or key_id.endswith(config.kms_key_id)
-        for name, wanted, found in (
-            ("storage_class", config.storage_class, answer.get("StorageClass", "STANDARD")),
-            ("sse", config.sse, answer.get("ServerSideEncryption", "none")),
-            ("kms_key_id", config.kms_key_id, config.kms_key_id if same_key else key_id),
+        same_key = "alias/" in placement.kms_key_id or key_id.endswith(placement.kms_key_id)
+        found_key = placement.kms_key_id if same_key else key_id
+        for name, wanted, found in zip(
+            placement._fields, placement, (answer.get("StorageClass", "STANDARD"), answer.get("ServerSideEncryption", "none"), found_key), strict=True
         ):
             if wanted and wanted != found:
-                return f"{name} is {wanted}, but what is stored so in {config.where} has {found}: this server does not do it, so leave {name} empty"
+                return f"{name} is {wanted}, but what is stored so in {self.config.where} has {found}: this server does not do it, so leave {name} empty"
         return ""
 
     # -- inside ---------------------------------------------------------------------------------------------------------
@@ -330,11 +337,6 @@ class ObjectStore:
         except NotFound:
             return False
         return head.size == size and head.sha1 == sha1
-
-    @property
-    def _placement(self) -> dict[str, str]:
-        """How a content is to be kept, for requests that store one."""
-        return ({"StorageClass": self.config.storage_class} if self.config.storage_class else {}) | self.config.encryption
 
     def _check(self, fname: str, expected: str, found: str) -> None:
         if found != expected:

@@ -131,7 +131,7 @@ class Transfer:
             return True
 
     def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
-        headers = self._describe(sha1)
+        headers = self._describe(fname, sha1)
         if self.features.checksum:
             headers["x-amz-checksum-sha1"] = _base64(sha1)
         if self.features.conditional and not replace:
@@ -240,7 +240,7 @@ class Transfer:
         comes into being only if the file is what its name says.
         """
         algorithm = {"x-amz-checksum-algorithm": "SHA1"} if self.features.checksum else {}
-        created = self._call("POST", fname, query="uploads=", headers={**self._describe(sha1), **algorithm})
+        created = self._call("POST", fname, query="uploads=", headers={**self._describe(fname, sha1), **algorithm})
         upload = quote(_element(created.body, b"UploadId"), safe="-_.~")
         try:
             whole = hashlib.sha1(usedforsecurity=False)
@@ -303,7 +303,7 @@ class Transfer:
 
     def put_note(self, name: str, content: bytes) -> None:
         """Store a small object that is no content; ``name`` begins with a dot."""
-        self._call("PUT", name, headers={"content-type": "application/json", **self._encryption}, body=content)
+        self._call("PUT", name, headers={"content-type": "application/json", **_headers(self.config.placement().encryption)}, body=content)
 
     def get_note(self, name: str) -> bytes:
         """Read one."""
@@ -334,15 +334,10 @@ class Transfer:
 
     # -- requests -------------------------------------------------------------------------------------------------------
 
-    def _describe(self, sha1: str) -> dict[str, str]:
+    def _describe(self, fname: str, sha1: str) -> dict[str, str]:
         instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
-        storage_class = {"x-amz-storage-class": self.config.storage_class} if self.config.storage_class else {}
-        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **storage_class, **self._encryption}
-
-    @property
-    def _encryption(self) -> dict[str, str]:
-        names = {"ServerSideEncryption": "x-amz-server-side-encryption", "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id"}
-        return {names[name]: value for name, value in self.config.encryption.items()}
+        placed = _headers(self.config.placement(keys.parse(fname).route).parameters)
+        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **placed}
 
     def _call(self, method: str, name: str | None, **arguments: Any) -> Answer:
         for attempt in self._attempts():
@@ -471,6 +466,16 @@ def _timestamp(date: str) -> float:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to load, and an upload needs none
 
     return parsedate_to_datetime(date).timestamp()
+
+
+def _headers(parameters: dict[str, str]) -> dict[str, str]:
+    """What boto3 calls so, as the headers that it sends."""
+    names = {
+        "StorageClass": "x-amz-storage-class",
+        "ServerSideEncryption": "x-amz-server-side-encryption",
+        "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+    }
+    return {names[name]: value for name, value in parameters.items()}
 
 
 def _base64(hexadecimal: str) -> str:

@@ -17,6 +17,7 @@
         "views/s3_gc_mark_views.xml",
         "views/s3_outbox_views.xml",
         "views/s3_audit_views.xml",
+        "views/s3_route_views.xml",
         "data/ir_cron.xml",
         "views/ir_attachment_views.xml",
         "views/res_config_settings_views.xml",

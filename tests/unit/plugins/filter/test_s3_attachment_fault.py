@@ -40,3 +40,10 @@ def test_fault(changes, says):
 def test_further_settings():
     assert s3_attachment_fault(FINE, "role_", {"connect_timeout": 5}) == ""
     assert "connect_timeout (from role_settings) is '0'" in s3_attachment_fault(FINE, "role_", {"connect_timeout": 0})
+
+
+def test_routes():
+    cold = {"code": "cold", "storage_class": "GLACIER_IR", "sse": "", "kms_key_id": ""}
+    assert s3_attachment_fault(FINE, "role_", {}, [cold, {"code": "plain"}]) == ""
+    assert s3_attachment_fault(FINE, "role_", {}, [cold, cold]) == "role_routes has cold more than once."
+    assert "storage_class (from s3_attachment:cold) is 'GLACIER'" in s3_attachment_fault(FINE, "role_", {}, [{**cold, "storage_class": "GLACIER"}])

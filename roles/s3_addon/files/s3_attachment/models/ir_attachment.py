@@ -19,6 +19,7 @@ from ..http_stream import ObjectStream
 _logger = logging.getLogger(__name__)
 
 _STORED = "s3_attachment.stored"
+_PROMISED = "s3_attachment.promised"
 
 
 class IrAttachment(models.Model):
@@ -32,35 +33,81 @@ class IrAttachment(models.Model):
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        if storage.get() is None or not self.env["s3.route"]._rules():
+            return super().create(vals_list)
+        # One call for all whose owner is the same, as the core hands on nothing but the content.
+        defaults = self.default_get(["company_id", "res_model"])
+        groups: dict[tuple, list[int]] = {}
+        for index, vals in enumerate(vals_list):
+            owner = tuple({**defaults, **vals}.get(name) or False for name in ("company_id", "res_model"))
+            groups.setdefault(owner, []).append(index)
+        ids = [0] * len(vals_list)
+        for owner, indexes in groups.items():
+            owned = super(IrAttachment, self.with_context(s3_owner=owner)).create([vals_list[index] for index in indexes])
+            for index, record in zip(indexes, owned, strict=True):
+                ids[index] = record.id
+        return self.browse(ids)
+
+    def _set_attachment_data(self, asbytes):
+        if storage.get() is None or not self.env["s3.route"]._rules():
+            return super()._set_attachment_data(asbytes)
+        for attachment in self:
+            owner = (attachment.company_id.id, attachment.res_model)
+            super(IrAttachment, attachment.with_context(s3_owner=owner))._set_attachment_data(asbytes)
+        return None
+
     @api.model
     def _get_path(self, bin_data, sha):
         if storage.get() is None:
             return super()._get_path(bin_data, sha)
-        fname = keys.build(sha)
+        fname = self.env.context.get("s3_fname") or self._s3_name(bin_data, sha)
+        # Whoever asks for a path goes on to _file_write with no more than the content (19.0): it has to store this name.
+        self.env.cr.precommit.data.setdefault(_PROMISED, {}).setdefault(sha, {})[fname] = True
         return fname, self._full_path(fname)
 
+    @api.model
+    def _s3_name(self, content, checksum: str) -> str:
+        """The name of a content, with the route that the rules have for it."""
+        if "s3_mimetype" not in self.env.context:
+            return keys.build(checksum)
+        company, model = self.env.context.get("s3_owner") or (False, False)
+        return keys.build(checksum, self.env["s3.route"]._route(company, model, self.env.context["s3_mimetype"], len(content)))
+
     def _get_datas_related_values(self, data, mimetype):
-        values = super()._get_datas_related_values(data, mimetype)
-        if values.get("store_fname") and storage.get() is not None:
+        if storage.get() is None:
+            return super()._get_datas_related_values(data, mimetype)
+        values = super(IrAttachment, self.with_context(s3_mimetype=mimetype))._get_datas_related_values(data, mimetype)
+        if values.get("store_fname"):
             # Before any row is written (19.0 does it afterwards): code that swallows the error, as the controller
             # /web/binary/upload_attachment does, must not commit a row without a content.
-            self._file_write(data, values["checksum"])
+            self._s3_store(data, values["checksum"], values["store_fname"])
         return values
 
     @api.model
     def _file_write(self, bin_value, checksum):
-        store = storage.get()
-        if store is None:
+        if storage.get() is None:
             return super()._file_write(bin_value, checksum)
-        fname = keys.build(checksum)
+        promised = self.env.cr.precommit.data.get(_PROMISED, {}).get(checksum)
+        names = list(promised) if promised and "s3_mimetype" not in self.env.context else [self._s3_name(bin_value, checksum)]
+        for fname in names:
+            self._s3_store(bin_value, checksum, fname)
+        return names[-1]
+
+    @api.model
+    def _s3_store(self, bin_value, checksum: str, fname: str) -> None:
+        """Store a content under that name, unless this transaction has done so."""
+        store = storage.get()
         stored = self.env.cr.precommit.data.setdefault(_STORED, {})
         held = gc.hold(self.env.cr, fname)
         if stored.get(fname) == held:
-            return fname
+            return
         try:
             if not storage.may_write(self.env, store):
                 os.makedirs(os.path.dirname(self._full_path(fname)), exist_ok=True)
-                return super()._file_write(bin_value, checksum)
+                super(IrAttachment, self.with_context(s3_fname=fname))._file_write(bin_value, checksum)
+                return
             # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
             with self.env.registry.cursor() as cr:
                 self.env["s3.gc.mark"]._mark(cr, fname)
@@ -73,7 +120,6 @@ class IrAttachment(models.Model):
         except StoreError as error:
             raise storage.not_stored(self.env, error) from error
         stored[fname] = held
-        return fname
 
     @api.model
     def _s3_content_type(self, content: bytes) -> str:

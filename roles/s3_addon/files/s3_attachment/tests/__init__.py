@@ -13,6 +13,7 @@ from . import (  # noqa: F401
     test_migration,
     test_monitoring,
     test_outbox,
+    test_route,
     test_settings,
     test_stress,
 )

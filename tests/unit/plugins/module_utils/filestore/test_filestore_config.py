@@ -108,9 +108,36 @@ def test_incomplete(folder):
 def test_encryption(folder):
     key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab"
     found = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_SSE="aws:kms", ODOO_S3_KMS_KEY_ID=key, ODOO_S3_STORAGE_CLASS="GLACIER_IR")
-    assert found.encryption == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
-    assert found.storage_class == "GLACIER_IR"
-    assert load(folder, ODOO_S3_BUCKET="abc").encryption == {}
+    assert found.placement().encryption == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    assert found.placement().parameters == {"StorageClass": "GLACIER_IR", **found.placement().encryption}
+    assert load(folder, ODOO_S3_BUCKET="abc").placement().parameters == {}
+
+
+def test_routes(folder):
+    write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = abc\nsse = aws:kms\nkms_key_id = k1\n[s3_attachment:cold]\nstorage_class = A\nsse =\n")
+    write(folder, "odoo.conf", "[s3_attachment:cold]\nstorage_class = GLACIER_IR\n[s3_attachment:b2]\nsse = AES256\n[s3_attachments]\nx = 1\n[options:x]\n")
+    found = load(folder)
+    assert dict(found.routes) == {"cold": ("GLACIER_IR", "aws:kms", "k1"), "b2": ("", "AES256", "")}
+    assert found.placement("gone") == found.placement() == ("", "aws:kms", "k1")
+    assert ("b2: sse", "AES256", "[s3_attachment:b2]") in config.shown(found)
+    assert hash(found)
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("[s3_attachment:Cold]", "the route of the section s3_attachment:Cold must be 1 to 12 of a-z and 0-9"),
+        ("[s3_attachment:]", "the route of the section"),
+        ("[s3_attachment:cold]\nbucket = other", "bucket is not a setting of s3_attachment:cold; there are: storage_class, sse, kms_key_id"),
+        ("[s3_attachment:cold]\nstorage_class = GLACIER", "storage_class (from s3_attachment:cold) is 'GLACIER'"),
+        ("[s3_attachment:cold]\nkms_key_id = k", "kms_key_id is set (from s3_attachment:cold)"),
+    ],
+)
+def test_wrong_route(folder, section, says):
+    write(folder, "s3_attachment.conf", f"[s3_attachment]\nbucket = abc\n{section}\n")
+    with pytest.raises(ConfigError) as raised:
+        load(folder)
+    assert says in str(raised.value)
 
 
 def test_unknown_setting(folder):
