@@ -54,9 +54,7 @@ def text(done: subprocess.CompletedProcess[str]) -> str:
     ("variables", "secrets", "sentences", "options"),
     [
         (WRONG, SECRETS, SENTENCES, ["--limit=somewhere"]),
-        ({"audit_accepted": "user_unknown eve"}, SECRETS, ['audit_accepted is "user_unknown eve": it must be a list'], []),
         ({}, None, ["stack_minio_root_password has no value: run odooops.stack.site first"], []),
-        ({"stack_instance": "A"}, SECRETS, ['stack_instance is "A"'], []),
     ],
 )
 def test_refused_in_a_sentence(variables, secrets, sentences, options, tmp_path: pathlib.Path):
