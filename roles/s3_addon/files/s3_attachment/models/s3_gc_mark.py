@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 
 from .. import storage
 from ..engine.errors import StoreError
@@ -32,8 +32,12 @@ class S3GcMark(models.Model):
     marked_at = fields.Datetime(required=True, readonly=True)
 
     def init(self):
+        # IF NOT EXISTS locks the table before it looks. This runs whenever a module is installed that extends all models, and what that one
+        # writes then would wait for its own lock, as marks are made in a transaction of their own.
+        if tools.sql.index_exists(self.env.cr, "s3_gc_mark_collect_idx"):
+            return
         # In the order in which the collector goes through them, whatever the database's collation is.
-        self.env.cr.execute('CREATE INDEX IF NOT EXISTS s3_gc_mark_collect_idx ON s3_gc_mark (fname COLLATE "C", marked_at)')
+        self.env.cr.execute('CREATE INDEX s3_gc_mark_collect_idx ON s3_gc_mark (fname COLLATE "C", marked_at)')
 
     def _mark(self, cr, fname: str) -> None:
         """Mark a name in the transaction of that cursor."""

@@ -53,6 +53,15 @@ class TestGarbage(CommittedCase):
         self.assertEqual(sorted(kinds), ["DeleteMarkers", "Versions"])
         self.assertEqual(self.read(self.committed(raw)[0]), raw)
 
+    def test_installing_another_module(self):
+        """Which looks after the tables of all models first, and then writes: each mark is made by another connection."""
+        with self.transaction() as env:
+            env["s3.gc.mark"].init()
+            env.cr.execute("SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 's3_gc_mark'::regclass")
+            self.assertLessEqual(set(env.cr.fetchall()), {("AccessShareLock",)})
+            attachment = self.attach(env, secrets.token_bytes(100))
+        self.assertTrue(self.read(attachment.id))
+
     def test_other_reference(self):
         """Pitfalls 2 and 3: another row with the same content, which no search shows."""
         raw = secrets.token_bytes(100)
