@@ -43,6 +43,7 @@ class StoreCase:
             watch=None,
             prefix=f"{configured.config.prefix}test-{secrets.token_hex(4)}/",
             redirect_min_size=1000,
+            routes=(),
             spool_dir=spool,
             node="this-host",
             # What is read comes from the store, unless a test is about the cache.
