@@ -100,7 +100,7 @@ def test_settings_need_no_restart(host: Host, admin: Person):
 def test_cache_is_looked_after(host: Host):
     """On each host by itself, with the outbox; and an outbox that waits does not keep it from that."""
     host.check_output(
-        "cd /opt/odoo/addons/s3_attachment && runuser -u odoo -- mkdir -pm 700 /var/lib/odoo/s3_cache/ab"
+        "rm -rf /var/lib/odoo/s3_cache; cd / && runuser -u odoo -- mkdir -pm 700 /var/lib/odoo/s3_cache/ab"
         " && runuser -u odoo -- cp /etc/os-release /var/lib/odoo/s3_cache/ab/ab%s"
         " && runuser -u odoo -- touch -d '40 days ago' /var/lib/odoo/s3_cache/ab/ab%s /var/lib/odoo/s3_cache/CACHEDIR.TAG",
         *["0" * 38] * 2,
