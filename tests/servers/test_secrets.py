@@ -36,6 +36,11 @@ def spellings(secret: str) -> set[str]:
     return {secret, base64.b64encode(data).decode().rstrip("="), base64.urlsafe_b64encode(data).decode().rstrip("="), data.hex()}
 
 
+def somebody_listens() -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+        return asking.connect_ex(str(LOG)) == 0
+
+
 class Watch:
     """Looks at the arguments of all processes and at what the host's log is told, as long as it is open."""
 
@@ -44,8 +49,9 @@ class Watch:
         self.told: list[str] = []
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.look)]
-        if not LOG.exists():
-            # A host without a log: modules tell it nevertheless.
+        if not somebody_listens():
+            # A host without a log: modules tell it nevertheless. A run that was killed may have left the name behind.
+            LOG.unlink(missing_ok=True)
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self.socket.bind(str(LOG))
             self.socket.settimeout(0.1)
