@@ -7,7 +7,7 @@
 All processes of the host share a directory, which may be removed at any time. A file's name is the SHA-1 of its bytes, and
 it is held against them: a damaged file is as good as none. Nothing here ever makes a read fail: where the directory cannot
 be used, contents come from the store. A read looks at its own file only. One number says how much is there, and when that is
-too much all files are looked at, twice and in constant memory, and those that were not read for longest go.
+too much all files are looked at, twice, and those that were not read for longest go; at most those of one minute are in memory.
 """
 
 from __future__ import annotations
@@ -308,23 +308,36 @@ class Cache:
                 if status.st_atime >= oldest:
                     by_minute[status.st_atime // 60] = by_minute.get(status.st_atime // 60, 0) + status.st_size
             last, excess = self._cut(by_minute, most)
+            on_the_edge: list[tuple[float, int, str]] = []
             for path, status in self._files():
                 minute = status.st_atime // 60
-                if status.st_atime < oldest or minute < last or (minute == last and excess > 0):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path)
-                    found.removed_files += 1
-                    found.removed_bytes += status.st_size
-                    excess -= status.st_size if minute == last and status.st_atime >= oldest else 0
+                if status.st_atime < oldest or minute < last:
+                    self._forget(path, status.st_size, found)
+                elif minute == last and excess > 0:
+                    on_the_edge.append((status.st_atime, status.st_size, path))
                 else:
                     found.files += 1
                     found.bytes += status.st_size
+            # What came last is about to be read.
+            for _used, size, path in sorted(on_the_edge):
+                if excess > 0:
+                    self._forget(path, size, found)
+                    excess -= size
+                else:
+                    found.files += 1
+                    found.bytes += size
             self._sweep()
             with self._total() as total:
                 # What came meanwhile counts in full, though it may have been seen.
                 total[0] = found.bytes + max(total[0] - before, 0)
         metrics.SHARED.cache(removed=found.removed_bytes)
         return found
+
+    def _forget(self, path: str, size: int, found: Usage) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        found.removed_files += 1
+        found.removed_bytes += size
 
     def _cut(self, by_minute: dict[float, int], most: float) -> tuple[float, float]:
         """Up to which minute everything is to go if there are more than ``most`` bytes, and how many bytes of that minute itself."""

@@ -121,7 +121,9 @@ class TestCache(CacheCase, TransactionCase):
             self.assertEqual(attachments.mapped("raw"), raws)
         # A quarter of the cache each time: two.
         self.assertEqual([len(call.args[2]) for call in prefetch.call_args_list], [2] * 6)
-        self.assertEqual(len(self.fetched), 12)
+        self.assertEqual(len(set(self.fetched)), 12)
+        # Of two that find the cache full at once, one makes room, and what the other one has is not kept.
+        self.assertLessEqual(len(self.fetched), 16)
         self.assertLessEqual(storage.cached(self.store).usage().bytes, 1_000_000)
 
     def test_records_in_an_outage(self):
