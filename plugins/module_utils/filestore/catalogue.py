@@ -75,6 +75,11 @@ class Catalogue:
         query = f"SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL AND NOT {_IS_NAME} LIMIT %s"  # noqa: S608
         return [str(fname) for (fname,) in self._rows(query, (_NAME, limit))]
 
+    def count(self, prefix: str) -> int:
+        """How many rows refer to names in this two-digit directory."""
+        query = f"SELECT count(*) FROM ir_attachment WHERE store_fname{self._collate} > %s AND store_fname{self._collate} < %s"  # noqa: S608
+        return int(self._rows(query, (f"{prefix}/", f"{prefix}/g"))[0][0])
+
     def referenced(self, names: Iterable[str]) -> set[str]:
         """Those of the names that a row refers to now."""
         return {fname for (fname,) in self._about("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", names)}
