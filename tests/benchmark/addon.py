@@ -270,28 +270,33 @@ def one_round(who: Contestant, users: list[User], options: argparse.Namespace) -
         if size > options.largest * MB:
             continue
         title = f"{times} x {size // MB} MB" if size >= MB else f"{times} x {size // KB} KB"
-        contents = [secrets.token_bytes(size) for _number in range(times)]
-        numbers: list[int] = []
-
-        def up(contents: list[bytes] = contents, numbers: list[int] = numbers) -> None:
-            numbers.extend(user.upload(content) for content in contents)
-
-        def down(contents: list[bytes] = contents, numbers: list[int] = numbers) -> None:
-            for number, content in zip(numbers, contents, strict=True):
-                user.get(f"/web/content/{number}?download=1", content)
-
-        for name, function in (("up", up), ("down", down)):
-            if name == "down":
-                empty_cache(who)
-            begin = time.monotonic()
-            grown = memory(who, function)
-            found[f"{title} {name}"] = time.monotonic() - begin
+        for name, seconds, grown in there_and_back(who, user, [secrets.token_bytes(size) for _number in range(times)]):
+            found[f"{title} {name}"] = seconds
             if size == 100 * MB:
                 found[f"memory, 100 MB {name}"] = grown
     many = [user.upload(secrets.token_bytes(20 * KB)) for _number in range(20)]
     empty_cache(who)
     found["10 users, 200 x 20 KB down"] = timed(browse, users, [f"/web/content/{number}?download=1" for number in many] * 10)
     return found
+
+
+def there_and_back(who: Contestant, user: User, contents: list[bytes]) -> t.Iterator[tuple[str, float, float]]:
+    """Upload and download the contents; of both the seconds and the megabytes of memory."""
+    numbers: list[int] = []
+
+    def up() -> None:
+        numbers.extend(user.upload(content) for content in contents)
+
+    def down() -> None:
+        for number, content in zip(numbers, contents, strict=True):
+            user.get(f"/web/content/{number}?download=1", content)
+
+    for name, function in (("up", up), ("down", down)):
+        if name == "down":
+            empty_cache(who)
+        begin = time.monotonic()
+        grown = memory(who, function)
+        yield name, time.monotonic() - begin, grown
 
 
 # -- what is told -------------------------------------------------------------------------------------------------------

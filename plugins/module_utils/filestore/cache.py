@@ -295,11 +295,13 @@ class Cache:
         """Remove what was last read before ``oldest``, and if the rest has more bytes than ``most``, down to the low-water mark."""
         if not os.path.isfile(os.path.join(self.directory, _TAG)):
             return None
-        # Whoever does not get it does not wait: it has its content already.
-        with self._locked(".evicting", fcntl.LOCK_EX | fcntl.LOCK_NB) as descriptor:
-            if descriptor is None:
-                return None
-            os.utime(descriptor)
+        try:
+            # Whoever does not get it does not wait: it has its content already.
+            lock = self._locked(".evicting", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        with lock:
+            os.utime(lock.fileno())
             with self._total() as total:
                 before = max(total[0], 0)
             found = Usage()
@@ -372,30 +374,29 @@ class Cache:
     @contextlib.contextmanager
     def _total(self) -> Iterator[list[int]]:
         """The number of bytes that are counted, as the one element of a list, for as long as nobody else changes it; -1 if it is not known."""
-        with self._locked(".total", fcntl.LOCK_EX) as descriptor:
-            assert descriptor is not None  # it has waited
-            stored = os.pread(descriptor, _NUMBER.size, 0)
+        with self._locked(".total", fcntl.LOCK_EX) as file:
+            stored = os.pread(file.fileno(), _NUMBER.size, 0)
             total = [_NUMBER.unpack(stored)[0] if len(stored) == _NUMBER.size else -1]
             before = total[0]
             try:
                 yield total
             finally:
                 if total[0] != before:
-                    os.pwrite(descriptor, _NUMBER.pack(total[0]), 0)
+                    os.pwrite(file.fileno(), _NUMBER.pack(total[0]), 0)
 
-    @contextlib.contextmanager
-    def _locked(self, name: str, how: int) -> Iterator[int | None]:
-        """The descriptor of a file that is locked, or None where somebody else has it and ``how`` says not to wait."""
-        descriptor = _open_private(os.path.join(self.directory, name), os.O_RDWR | os.O_CREAT)
+    def _locked(self, name: str, how: int) -> BinaryIO:
+        """A file that is locked until it is closed.
+
+        :raises BlockingIOError: somebody else has it, and ``how`` says not to wait.
+        """
+        path = os.path.join(self.directory, name)
+        file = open(path, "r+b", buffering=0, opener=lambda path, flags: _open_private(path, flags | os.O_CREAT))  # noqa: SIM115
         try:
-            try:
-                fcntl.flock(descriptor, how)
-            except BlockingIOError:
-                yield None
-                return
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            fcntl.flock(file, how)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
 
 def _open_private(path: str, flags: int) -> int:

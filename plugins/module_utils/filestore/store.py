@@ -250,7 +250,9 @@ class ObjectStore:
         :return: whether it was not there, or not as it is now asked for.
         """
         placements = dict.fromkeys([self.config.placement(), *dict(self.config.routes).values()])
-        return any([self._probe(placement, write, anew) for placement in placements])  # noqa: C419  # each of them, not up to the first
+        # Each of them, not up to the first.
+        missing = [self._probe(placement, write, anew) for placement in placements]
+        return any(missing)
 
     def _probe(self, placement: Placement, write: bool, anew: bool) -> bool:
         config = self.config

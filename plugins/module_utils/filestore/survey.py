@@ -109,7 +109,7 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
     """
     every = catalogue.names(prefixes)
     # Names are digests, so that all directories have about as many as the first.
-    first = next(every)
+    first = next(every, {})
     listing = Listing(transfer, prefixes, width=0 if len(first) <= HANDFUL else 1 if len(first) <= FEW else 2)
     try:
         for prefix, names in zip(prefixes, itertools.chain([first], every), strict=True):

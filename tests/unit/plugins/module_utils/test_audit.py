@@ -25,7 +25,7 @@ def role(name: str, **more: t.Any) -> dict[str, t.Any]:
 
 def line(kind: str, databases: list[str], users: list[str], network: str, method: str) -> dict[str, t.Any]:
     """A row of pg_hba_file_rules; ``network`` is an address with a netmask, a keyword, or nothing."""
-    address, _, netmask = network.partition("/")
+    address, _slash, netmask = network.partition("/")
     found = {"line_number": 9, "type": kind, "database": databases, "user_name": users, "address": address or None, "netmask": netmask or None}
     return {**found, "auth_method": method, "options": None, "error": None}
 
