@@ -35,11 +35,6 @@ class TestGarbage(CommittedCase):
     def is_there(self, fname):
         return self.settings.prefix + fname in self._keys()
 
-    def assertCollected(self, fname):
-        report = self.collect()
-        self.assertFalse(self.is_there(fname), report)
-        self.assertEqual(self.count_marks(fname), 0)
-
     def test_soft_delete(self):
         """Pitfall 33: what was deleted is behind a delete marker, and can come again."""
         raw = secrets.token_bytes(100)

@@ -214,11 +214,6 @@ class TestRouteGarbage(RouteCase, CommittedCase):
         self.unlink(routed)
         self.assertCollected(other)
 
-    def assertCollected(self, fname):
-        with self.transaction() as env:
-            report = storage.collect(env, self.store, 60)
-        self.assertNotIn(self.settings.prefix + fname, self._keys(), report)
-
     def forget_rules(self):
         with self.transaction() as env:
             env["s3.route"].search([]).unlink()
