@@ -37,18 +37,15 @@ def compare(policy: Statement, other: Statement) -> Scope:
     ours, theirs = canonical(policy)["Statement"], canonical(other)["Statement"]
     more: list[str] = []
     unclear = False
-    for statement in (each for each in ours if each["Effect"] == "Allow"):
-        for words, how in _uncovered(statement, [each for each in theirs if each["Effect"] == "Allow"]):
-            if how == "wider":
-                more.append(f"it allows {words}")
-            else:
-                unclear = True
-    for statement in (each for each in theirs if each["Effect"] == "Deny"):
-        for words, how in _uncovered(statement, [each for each in ours if each["Effect"] == "Deny"]):
-            if how == "wider":
-                more.append(f"it no longer denies {words}")
-            else:
-                unclear = True
+    # What it allows has to be allowed by the other one, and what the other one denies has to be denied by it.
+    for effect, mine, others, verb in (("Allow", ours, theirs, "allows"), ("Deny", theirs, ours, "no longer denies")):
+        covering = [each for each in others if each["Effect"] == effect]
+        for statement in (each for each in mine if each["Effect"] == effect):
+            for words, how in _uncovered(statement, covering):
+                if how == "wider":
+                    more.append(f"it {verb} {words}")
+                else:
+                    unclear = True
     if more:
         return Scope("wider", more)
     return Scope("different" if unclear else "narrower")

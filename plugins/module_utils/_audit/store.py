@@ -56,15 +56,15 @@ def users(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
             "Nobody watches over a user that is written down nowhere, and its secret outlives whoever made it.",
             f"Remove it (minio_user with state absent), or accept it in audit_accepted as user_unknown {name}.",
         )
-    for name in sorted(set(wanted) - set(named(seen["users"]))):
-        yield Finding(
-            "medium",
-            "user_missing",
-            name,
-            f"The object store lacks the user {name}, which the inventory declares.",
-            "Keys that belong to it cannot work.",
-            "Run the playbook site.",
-        )
+    gone = set(wanted) - set(named(seen["users"]))
+    yield from missing("user", gone, "medium", "Keys that belong to it cannot work.", "Run the playbook site.")
+
+
+def missing(words: str, names: t.Iterable[str], severity: str, why: str, todo: str) -> t.Iterator[Finding]:
+    """What is declared and not there, each by its name; ``words`` says what it is, and the last of them is in the finding's name."""
+    check = f"{words.rsplit(maxsplit=1)[-1]}_missing"
+    for name in sorted(names):
+        yield Finding(severity, check, name, f"The object store lacks the {words} {name}, which the inventory declares.", why, todo)
 
 
 def more_policies(kind: str, one: Facts, wanted: Facts) -> t.Iterator[Finding]:
@@ -152,15 +152,8 @@ def access_keys(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Findi
                 "It still opens the bucket.",
                 "Run the playbook rotate_keys again, which goes on where it was.",
             )
-    for name in sorted(set(wanted) - set(named(seen["access_keys"], "key"))):
-        yield Finding(
-            "medium",
-            "key_missing",
-            name,
-            f"The object store lacks the access key {name}, which the inventory declares.",
-            "Odoo cannot reach its attachments with it.",
-            "Run the playbook site.",
-        )
+    gone = set(wanted) - set(named(seen["access_keys"], "key"))
+    yield from missing("access key", gone, "medium", "Odoo cannot reach its attachments with it.", "Run the playbook site.")
 
 
 def old_keys(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
@@ -213,15 +206,8 @@ def policies(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]
                 "What it allows was agreed with nobody.",
                 f"Remove it (minio_policy with state absent), or accept it in audit_accepted as policy_unknown {name}.",
             )
-    for name in sorted(set(wanted) - set(named(seen["policies"]))):
-        yield Finding(
-            "medium",
-            "policy_missing",
-            name,
-            f"The object store lacks the policy {name}, which the inventory declares.",
-            "Whoever should have it may do nothing.",
-            "Run the playbook site.",
-        )
+    gone = set(wanted) - set(named(seen["policies"]))
+    yield from missing("policy", gone, "medium", "Whoever should have it may do nothing.", "Run the playbook site.")
 
 
 def changed_policy(name: str, policy: Facts, wanted: Facts) -> t.Iterator[Finding]:
@@ -298,15 +284,8 @@ def buckets(seen: Facts, declared: Facts, bounds: Facts) -> t.Iterator[Finding]:
                 "Whoever gets hold of a drive, or of a copy of it, reads all attachments.",
                 "Give the bucket an encryption (s3_bucket), or set audit_require_encryption to false where the drives themselves are encrypted.",
             )
-    for name in sorted(set(wanted) - set(named(seen["buckets"]))):
-        yield Finding(
-            "high",
-            "bucket_missing",
-            name,
-            f"The object store lacks the bucket {name}, which the inventory declares.",
-            "Odoo's attachments cannot be read.",
-            "Find out where it is, before anything else is done.",
-        )
+    gone = set(wanted) - set(named(seen["buckets"]))
+    yield from missing("bucket", gone, "high", "Odoo's attachments cannot be read.", "Find out where it is, before anything else is done.")
 
 
 def encrypts(bucket: Facts) -> bool:

@@ -83,7 +83,7 @@ class Audit(Migration):
         with self._running():
             with self._crew(_each(self._check)) as hand_out:
                 for directory in self._directories():
-                    work = _Work(directory.prefix, lambda _prefix, _sound: None)
+                    work = _Work(directory.prefix)
                     hand_out(work, self._to_check(work, directory))
                     self._look_for_orphans(directory)
                     work.end()
@@ -185,7 +185,7 @@ class Audit(Migration):
                     self._settle_one(suspect, waiting.get(suspect.fname, ""))
                     self._unavailable = 0
                 except Unavailable as error:
-                    self._failed(_Work(suspect.fname[:2], lambda _prefix, _sound: None), suspect.fname, suspect.size, error)
+                    self._failed(_Work(suspect.fname[:2]), suspect.fname, suspect.size, error)
 
     def _settle_one(self, suspect: Suspect, hosts: str) -> None:
         fname, size, kind, detail = suspect

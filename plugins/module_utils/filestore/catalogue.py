@@ -93,10 +93,10 @@ class Catalogue:
         query = "SELECT fname, string_agg(DISTINCT node, ', ') FROM s3_outbox WHERE fname = ANY(%s) GROUP BY fname"
         return dict(self._about(query, names, "s3_outbox"))
 
-    def _about(self, query: str, names: Iterable[str], table: str = "ir_attachment") -> Iterator[Any]:
-        """The rows about some names; none where there is no such table, because the addon is not there."""
+    def _about(self, query: str, names: Iterable[str], table: str = "") -> Iterator[Any]:
+        """The rows about some names; none where there is no such table of the addon's, because the addon is not there."""
         wanted = list(names)
-        if not wanted or self._rows("SELECT to_regclass(%s)::text", (table,)) == [(None,)]:
+        if wanted and table and self._rows("SELECT to_regclass(%s)::text", (table,)) == [(None,)]:
             return
         for start in range(0, len(wanted), self._batch):
             yield from self._rows(query, (wanted[start : start + self._batch],))

@@ -87,7 +87,7 @@ class Conditions:
 class _Work:
     """What is left to do in one directory; its end is noted when all of it is done."""
 
-    def __init__(self, prefix: str, ended: Callable[[str, bool], None]) -> None:
+    def __init__(self, prefix: str, ended: Callable[[str, bool], None] = lambda _prefix, _sound: None) -> None:
         self.prefix = prefix
         self.sound = True
         self._ended = ended
@@ -324,7 +324,7 @@ class Migration:
 
             hand_out = stack.enter_context(self._crew(some, _JOURNAL_FILES))
             for directory in self._directories():
-                work = _Work(directory.prefix, lambda _prefix, _sound: None)
+                work = _Work(directory.prefix)
                 hand_out(work, self._to_clean(directory))
                 work.end()
         return self._finish()
@@ -398,7 +398,7 @@ class Migration:
         """Bring back to this disk what the rows refer to; the bucket stays as it is."""
         with self._running(), self._crew(_each(self._download_one)) as hand_out:
             for directory in self._directories():
-                work = _Work(directory.prefix, lambda _prefix, _sound: None)
+                work = _Work(directory.prefix)
                 hand_out(work, self._to_download(directory))
                 work.end()
         if not self.job.dry:

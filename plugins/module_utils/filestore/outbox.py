@@ -20,6 +20,7 @@ from . import gc, keys
 from .database import Cursor, Transaction
 from .errors import NotFound, Unavailable
 from .fence import examine
+from .journal import sync_directory
 from .store import ObjectStore
 
 _LONGEST_PAUSE = 600
@@ -56,7 +57,7 @@ class Spool:
                 os.unlink(temporary)
             raise
         for directory in (os.path.dirname(path), self.directory, os.path.dirname(self.directory)):
-            _sync(directory)
+            sync_directory(directory)
         cursor.execute(
             "INSERT INTO s3_outbox (fname, node, reason, attempts, created_at, next_try)"
             " VALUES (%s, %s, %s, 0, clock_timestamp() AT TIME ZONE 'UTC', clock_timestamp() AT TIME ZONE 'UTC')",
@@ -159,11 +160,3 @@ def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(spool.directory, fname))
     return len(names - referenced)
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ each part; that they make the content of that name is found out here, before the
 
 from __future__ import annotations
 
-import base64
 import collections
 import hashlib
 import io
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, BinaryIO
 
+from . import checksums
 from .errors import Corrupt, Unavailable
 
 _logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _pieces(body: bytes | bytearray | BinaryIO) -> Iterator[memoryview]:
 
 def _send(client: Any, where: dict[str, Any], piece: memoryview) -> dict[str, Any]:
     """Send a part, and be sure that it arrived; what completing the upload has to say of it."""
-    checksum = base64.b64encode(hashlib.sha1(piece, usedforsecurity=False).digest()).decode()
+    checksum = checksums.encoded(hashlib.sha1(piece, usedforsecurity=False).hexdigest())
     answer = client.upload_part(**where, Body=View(piece), ChecksumSHA1=checksum)
     part = {"PartNumber": where["PartNumber"], "ETag": answer["ETag"]}
     if answer.get("ChecksumSHA1") == checksum:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
 import hashlib
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import keys, log, metrics, parts
+from . import checksums, keys, log, metrics, parts
 from .breaker import Breaker
 from .config import Config, Placement
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
@@ -122,7 +121,7 @@ class ObjectStore:
             return
         file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
         file.seek(0)
-        self._client().put_object(**where, **described, **condition, Body=file, ChecksumSHA1=base64.b64encode(bytes.fromhex(sha1)).decode())
+        self._client().put_object(**where, **described, **condition, Body=file, ChecksumSHA1=checksums.encoded(sha1))
 
     def get_bytes(self, fname: str, size: int | None = None) -> bytes:
         """The content, checked against its name; or unchecked its first ``size`` bytes."""
@@ -271,7 +270,7 @@ class ObjectStore:
             return True
         if missing or anew:
             with self._asking("store", key):
-                checksum = base64.b64encode(bytes.fromhex(sha1)).decode()
+                checksum = checksums.encoded(sha1)
                 self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum, **placement.parameters)
             with self._asking("give up an upload in parts of", key):
                 upload_id = self._client().create_multipart_upload(**where, **placement.parameters)["UploadId"]
@@ -319,13 +318,9 @@ class ObjectStore:
 
     def _head(self, fname: str) -> Head:
         answer = self._client().head_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), ChecksumMode="ENABLED")
-        checksum = answer.get("ChecksumSHA1", "")
-        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'; not everywhere, but its ETag is.
-        whole = checksum and "-" not in checksum + answer["ETag"]
-        sha1 = base64.b64decode(checksum).hex() if whole else answer["Metadata"].get("sha1")
         return Head(
             size=answer["ContentLength"],
-            sha1=sha1,
+            sha1=checksums.of_whole(answer.get("ChecksumSHA1", ""), answer["ETag"]) or answer["Metadata"].get("sha1"),
             etag=answer["ETag"].strip('"'),
             version_id=answer.get("VersionId"),
             storage_class=answer.get("StorageClass", "STANDARD"),

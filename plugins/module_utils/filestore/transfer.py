@@ -11,7 +11,6 @@ told the SHA-1 before it sees the bytes, or, where a server does not do that, by
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime
 import hashlib
@@ -27,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from . import keys
+from . import checksums, keys
 from .config import Config
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
@@ -133,7 +132,7 @@ class Transfer:
     def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
         headers = self._describe(fname, sha1)
         if self.features.checksum:
-            headers["x-amz-checksum-sha1"] = _base64(sha1)
+            headers["x-amz-checksum-sha1"] = checksums.encoded(sha1)
         if self.features.conditional and not replace:
             headers["if-none-match"] = "*"
         try:
@@ -144,7 +143,7 @@ class Transfer:
 
     def _confirm(self, fname: str, sha1: str, body: bytes | Slice, answer: Answer) -> None:
         """Be sure that the server has the content, whatever it is able to say about it."""
-        if answer.headers.get("x-amz-checksum-sha1") == _base64(sha1):
+        if answer.headers.get("x-amz-checksum-sha1") == checksums.encoded(sha1):
             return
         if answer.headers.get("etag", "").strip('"') == digest(body, "md5") and digest(body, "sha1") == sha1:
             return
@@ -187,14 +186,12 @@ class Transfer:
     def head(self, fname: str) -> Head:
         """What the server knows of the content, without reading it."""
         answer = self._call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
-        checksum = answer.headers.get("x-amz-checksum-sha1", "")
-        # Of an object that came in parts it is a checksum of checksums, marked by '-<parts>'.
-        sha1 = base64.b64decode(checksum).hex() if self.features.checksum and checksum and "-" not in checksum else None
+        checksum, etag = answer.headers.get("x-amz-checksum-sha1", ""), answer.headers.get("etag", "").strip('"')
         modified = answer.headers.get("last-modified", "")
         return Head(
             int(answer.headers.get("content-length", -1)),
-            sha1,
-            answer.headers.get("etag", "").strip('"'),
+            checksums.of_whole(checksum, etag) if self.features.checksum else None,
+            etag,
             answer.headers.get("x-amz-version-id", ""),
             _timestamp(modified) if modified else time.time(),
         )
@@ -272,12 +269,12 @@ class Transfer:
             raise
 
     def _put_part(self, fname: str, upload: str, number: int, piece: Slice, *, sha1: str, md5: str) -> str:
-        headers = {"x-amz-checksum-sha1": _base64(sha1)} if sha1 else {}
+        headers = {"x-amz-checksum-sha1": checksums.encoded(sha1)} if sha1 else {}
         answer = self._call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
         etag = answer.headers.get("etag", "")
-        if (sha1 and answer.headers.get("x-amz-checksum-sha1") != _base64(sha1)) or (md5 and etag.strip('"') != md5):
+        if (sha1 and answer.headers.get("x-amz-checksum-sha1") != checksums.encoded(sha1)) or (md5 and etag.strip('"') != md5):
             raise Unavailable(f"{self.config.where} does not confirm that part {number} of {fname} arrived as it was sent")
-        return f"<ETag>{html.escape(etag)}</ETag>" + (f"<ChecksumSHA1>{_base64(sha1)}</ChecksumSHA1>" if sha1 else "")
+        return f"<ETag>{html.escape(etag)}</ETag>" + (f"<ChecksumSHA1>{checksums.encoded(sha1)}</ChecksumSHA1>" if sha1 else "")
 
     # -- the bucket -----------------------------------------------------------------------------------------------------
 
@@ -320,11 +317,11 @@ class Transfer:
             self.features = self.features._replace(unsigned=False)
             self._call("PUT", name, body=content)
         with contextlib.suppress(Denied, Corrupt):
-            answer = self._call("PUT", name, headers={"x-amz-checksum-sha1": _base64(right)}, body=content)
-            if answer.headers.get("x-amz-checksum-sha1") == _base64(right):
+            answer = self._call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(right)}, body=content)
+            if answer.headers.get("x-amz-checksum-sha1") == checksums.encoded(right):
                 # Some repeat what they are told without a look at the body.
                 try:
-                    self._call("PUT", name, headers={"x-amz-checksum-sha1": _base64(wrong)}, body=content)
+                    self._call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(wrong)}, body=content)
                 except (Denied, Corrupt):
                     self.features = self.features._replace(checksum=True)
         with contextlib.suppress(Denied, Corrupt):
@@ -476,10 +473,6 @@ def _headers(parameters: dict[str, str]) -> dict[str, str]:
         "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
     }
     return {names[name]: value for name, value in parameters.items()}
-
-
-def _base64(hexadecimal: str) -> str:
-    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
 def _element(document: bytes, name: bytes) -> str:

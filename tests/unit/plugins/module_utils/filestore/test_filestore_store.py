@@ -3,6 +3,7 @@ S3_TEST_ACCESS_KEY and S3_TEST_SECRET_KEY say where there is one."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import io
@@ -113,7 +114,7 @@ def test_foreign_object_is_found_out_and_replaced(objects, settings):
     client = objects._client()
     for foreign in (body[:50], b"x" * 100):
         client.put_object(
-            Bucket=settings.bucket, Key=settings.prefix + fname, Body=foreign, ChecksumSHA1=store.base64.b64encode(hashlib.sha1(foreign).digest()).decode()
+            Bucket=settings.bucket, Key=settings.prefix + fname, Body=foreign, ChecksumSHA1=base64.b64encode(hashlib.sha1(foreign).digest()).decode()
         )
         for read in (objects.get_bytes, lambda name: objects.get_to_file(name, io.BytesIO())):
             with pytest.raises(errors.Corrupt, match="has the SHA-1"):
