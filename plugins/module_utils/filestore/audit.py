@@ -165,7 +165,7 @@ class Audit(Migration):
             else:
                 self.report.find("orphans_bucket", fname, entry.size, "no row refers to it, and garbage collection does not know of it")
         for name in directory.foreign:
-            self.report.find("orphans_bucket", name, 0, "its name is not that of a content")
+            self.report.find("orphans_bucket", name, 0, "its name is not that of a content that is kept there")
         for _orphan in self._orphans(directory):
             pass
 

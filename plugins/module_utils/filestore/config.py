@@ -7,19 +7,21 @@
 The same names everywhere: the environment ``ODOO_S3_<NAME>`` wins over the section ``[s3_attachment]`` of odoo.conf,
 which wins over the same section of ``s3_attachment.conf`` in the folder of odoo.conf. An empty value is as good as none.
 
-A section ``[s3_attachment:<route>]`` of either file says how contents of that route are kept: ``storage_class``, ``sse`` and ``kms_key_id``,
-where it differs from the rest.
+A section ``[s3_attachment:<route>]`` of either file says where it differs from the rest for contents of that route: how they are kept
+(``storage_class``, ``sse`` and ``kms_key_id``), where (``bucket`` and ``prefix``, at the same end point and with the same key), and who sends
+them (``serve_mode`` and ``presign_ttl``).
 """
 
 from __future__ import annotations
 
 import configparser
 import dataclasses
+import functools
 import logging
 import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from . import keys
@@ -53,6 +55,18 @@ class Placement(NamedTuple):
         return ({"StorageClass": self.storage_class} if self.storage_class else {}) | self.encryption
 
 
+class Route(NamedTuple):
+    """What is different for contents of a route; '' and 0 are as all else, except for the first three: there '' is what the bucket itself says."""
+
+    storage_class: str = ""
+    sse: str = ""
+    kms_key_id: str = ""
+    bucket: str = ""
+    prefix: str = ""
+    serve_mode: str = ""
+    presign_ttl: int = 0
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Settings that have been checked. ``origins`` says for each one given where it was found.
@@ -63,11 +77,11 @@ class Config:
     be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
     names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
     after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the store
-    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with its own
-    answer to that. ``multipart_threshold``: from how many bytes on a content is sent in parts, side by side. ``write_mode``: whether a new
-    file is kept on this host, in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one.
-    ``cache_dir``: where contents that were read are kept on this host, ``s3_cache`` in Odoo's data directory unless given; at most
-    ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
+    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with what is
+    different there; what is about a content goes by :meth:`of`. ``multipart_threshold``: from how many bytes on a content is sent in parts, side
+    by side. ``write_mode``: whether a new file is kept on this host, in ``spool_dir``, when the store does not answer, or refused.
+    ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where contents that were read are kept on this host,
+    ``s3_cache`` in Odoo's data directory unless given; at most ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
     """
 
     bucket: str
@@ -104,7 +118,7 @@ class Config:
     gc_batch: int = 200
     gc_unversioned: str = "refuse"
     metrics_token: str = dataclasses.field(default="", repr=False)
-    routes: tuple[tuple[str, Placement], ...] = ()
+    routes: tuple[tuple[str, Route], ...] = ()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     watch: Watch | None = dataclasses.field(default=None, repr=False, compare=False)
 
@@ -113,12 +127,45 @@ class Config:
         """Access key and secret key as the files say now: what runs for long lives through a change of the key."""
         now = self.watch.current() if self.watch else None
         # A key of another store is none for this one.
-        found = now if now and (now.endpoint_url, now.bucket) == (self.endpoint_url, self.bucket) else self
+        same = now is not None and now.endpoint_url == self.endpoint_url and self.bucket in [target.bucket for target in now.targets]
+        found = now if now is not None and same else self
         return found.access_key, found.secret_key
+
+    def of(self, fname: str) -> Config:
+        """The settings that hold for a content: its bucket and prefix, how it is kept, and who sends it.
+
+        For a route that is no longer among the settings they are those for all else. Nothing else knows where a content is.
+        """
+        return self.by_route.get(keys.parse(fname).route, self)
+
+    def key_of(self, fname: str) -> str:
+        """The key under which the content lies in the bucket that :meth:`of` tells."""
+        return keys.object_key(self.of(fname).prefix, fname)
+
+    @functools.cached_property
+    def by_route(self) -> dict[str, Config]:
+        """What holds for each route."""
+
+        def own(route: Route) -> dict[str, Any]:
+            return {name: value for name, value in route._asdict().items() if value or name in Placement._fields}
+
+        return {code: dataclasses.replace(self, routes=(), **own(route)) for code, route in self.routes}
+
+    @functools.cached_property
+    def targets(self) -> tuple[Config, ...]:
+        """The settings for each bucket and prefix where contents may be; those for all else come first."""
+        found = {target.target: target for target in (*reversed(self.by_route.values()), self)}
+        return tuple(sorted(found.values(), key=lambda target: (target is not self, target.target)))
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Bucket and prefix."""
+        return self.bucket, self.prefix
 
     def placement(self, route: str = "") -> Placement:
         """How contents of a route are kept; of a route that is no longer among the settings as all else."""
-        return dict(self.routes).get(route) or Placement(self.storage_class, self.sse, self.kms_key_id)
+        found = self.by_route.get(route, self)
+        return Placement(found.storage_class, found.sse, found.kms_key_id)
 
     @property
     def where(self) -> str:
@@ -166,6 +213,8 @@ _PATTERNS = {
     "metrics_token": (re.compile(r"[A-Za-z0-9._~+/=-]{16,200}"), "16 to 200 of A-Z, a-z, 0-9, '.', '_', '~', '+', '/', '=' and '-'"),
     "instance_id": (re.compile(r"[A-Za-z0-9._-]{1,64}"), "1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"),
 }
+# Of the names of contents, which a listing would take for them.
+_DIRECTORY = re.compile(r"[0-9a-f]{2}/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -294,27 +343,31 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[
         # A store of one's own seldom has a name for each bucket in the DNS.
         values.setdefault("addressing_style", "path")
     found = Config(**values, origins=dict(origins))  # type: ignore[arg-type]
-    return dataclasses.replace(found, routes=tuple((route, _placement(found, route, settings)) for route, settings in (routes or {}).items()))
+    found = dataclasses.replace(found, routes=tuple((route, _route(found, route, settings)) for route, settings in (routes or {}).items()))
+    for below in found.targets:
+        for above in found.targets:
+            if below.bucket == above.bucket and below.prefix.startswith(above.prefix) and _DIRECTORY.match(below.prefix, len(above.prefix)):
+                raise ConfigError(f"prefix {below.prefix} looks like a directory of the contents with the prefix {above.prefix or '(none)'}: choose another")
+    return found
 
 
-def _placement(config: Config, route: str, settings: Mapping[str, str]) -> Placement:
+def _route(config: Config, route: str, settings: Mapping[str, str]) -> Route:
     section = f"{SECTION}:{route}"
     if not keys.is_route(route):
         raise ConfigError(f"the route of the section {section} must be 1 to 12 of a-z and 0-9")
-    if unknown := sorted(set(settings) - set(Placement._fields)):
-        raise ConfigError(f"{unknown[0]} is not a setting of {section}; there are: {', '.join(Placement._fields)}")
+    if unknown := sorted(set(settings) - set(Route._fields)):
+        raise ConfigError(f"{unknown[0]} is not a setting of {section}; there are: {', '.join(Route._fields)}")
     # As if there was nothing but this route, so that the same rules hold.
     own = parse({"bucket": config.bucket, **settings}, dict.fromkeys(settings, section))
     # A key goes with the kind of encryption that it is for.
     sse = (own.sse, own.kms_key_id) if own.sse else (config.sse, config.kms_key_id)
-    return Placement(own.storage_class or config.storage_class, *sse)
+    given = {name: getattr(own, name) for name in ("bucket", "prefix", "serve_mode", "presign_ttl") if name in settings}
+    return Route(own.storage_class or config.storage_class, *sse, **given)
 
 
 def shown(settings: Config) -> list[tuple[str, str, str]]:
     """Each setting with its value, for people to look at, and where it was found ('' for a default). No secret is among the values."""
-    routes = [
-        (f"{route}: {name}", value, f"[{SECTION}:{route}]") for route, placement in settings.routes for name, value in placement._asdict().items() if value
-    ]
+    routes = [(f"{route}: {name}", str(value), f"[{SECTION}:{route}]") for route, given in settings.routes for name, value in given._asdict().items() if value]
     return [
         (name, "********" if name in _SECRETS and getattr(settings, name) else str(getattr(settings, name)), settings.origins.get(name, "")) for name in _FIELDS
     ] + routes

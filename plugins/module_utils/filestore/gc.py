@@ -75,14 +75,15 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     """Delete what has been garbage for ``gc_grace_hours``.
 
     :param seconds: begin no further batch after this time.
-    :raises Refused, NotOwner: nothing was deleted.
+    :raises Refused, NotOwner, Denied: nothing was deleted.
     """
     report = Report()
     deadline = time.monotonic() + seconds
     with transaction() as cursor:
         examine(store, cursor).require()
-    if store.config.gc_unversioned != "allow" and not store.versioned():
-        raise Refused(f"{store.config.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
+    for target in store.config.targets if store.config.gc_unversioned != "allow" else ():
+        if not store.at(target).versioned():
+            raise Refused(f"{target.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
     with transaction() as cursor:
         horizon, report.horizon_age = _horizon(cursor, store.config.gc_grace_hours)
         cursor.execute("SELECT DISTINCT left(fname, 2) FROM s3_gc_mark WHERE marked_at < %s ORDER BY 1", [horizon])

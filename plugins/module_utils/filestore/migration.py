@@ -50,6 +50,7 @@ class Job:
     :param level: how verify and audit look: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
     :param dry: find out all, and change nothing anywhere.
     :param may_write: called before the bucket is written to or relied on; raises a StoreError where it is not this database's.
+    :param in_place: called before anything is looked at; raises a StoreError where the settings do not say where all contents are.
     :param clock: seconds since 1970.
     """
 
@@ -65,6 +66,7 @@ class Job:
     level: str = "checksum"
     dry: bool = False
     may_write: Callable[[], None] = lambda: None
+    in_place: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.time
 
 
@@ -337,8 +339,10 @@ class Migration:
         wrong = []
         if not self.job.catalogue.has_addon():
             wrong.append("the addon s3_attachment is not installed in the database, and without it Odoo cannot read the bucket")
-        if not conditions.unversioned and not self.job.transfer.versioned():
-            wrong.append("the bucket does not keep former versions, so a mistake could not be undone")
+        transfer = self.job.transfer
+        for bucket, target in {target.bucket: target for target in transfer.config.targets}.items() if not conditions.unversioned else ():
+            if not transfer.at(target).versioned():
+                wrong.append(f"the bucket {bucket} does not keep former versions, so a mistake could not be undone")
         known = self.job.state.read()["prefixes"]
         now = self.job.clock()
         states = [known.get(prefix, {}) for prefix in self.prefixes]
@@ -463,6 +467,7 @@ class Migration:
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
         """Hold the lock, and know the server."""
+        self.job.in_place()
         with contextlib.ExitStack() as stack:
             if not self.job.dry:
                 self.job.state.make()

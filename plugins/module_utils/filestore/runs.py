@@ -15,8 +15,8 @@ from .audit import LEVELS as AUDIT_LEVELS
 from .audit import Aids, Audit
 from .catalogue import Catalogue
 from .config import Config
-from .database import Transaction, open_catalogue, transactions
-from .errors import ConfigError, NotFound
+from .database import Queries, Transaction, open_catalogue, transactions
+from .errors import ConfigError, Denied, NotFound
 from .journal import State
 from .migration import LEVELS, Conditions, Job, Migration
 from .report import PROBLEMS, Report
@@ -89,6 +89,9 @@ class _Notes:
         self.config = transfer.config
         self._transfer = transfer
 
+    def at(self, target: Config) -> _Notes:
+        return _Notes(self._transfer.at(target))
+
     def get_note(self, name: str) -> tuple[bytes, str] | None:
         try:
             return self._transfer.get_note(f".odoo-s3/{name}"), ""
@@ -102,6 +105,12 @@ def _refuse_copies(transfer: Transfer, transaction: Transaction) -> None:
         found = fence.examine(_Notes(transfer), cursor)
     if found.state in (fence.FOREIGN, fence.BARRED):
         raise fence.NotOwner(found.reason)
+
+
+def _refuse_moved(transfer: Transfer, transaction: Transaction) -> None:
+    """See that contents are where the settings say, before they are taken for missing. The database is asked only if there is a doubt."""
+    for sentence in fence.moved(_Notes(transfer), Queries(transaction)).values():
+        raise Denied(sentence)
 
 
 def execute(phase: str, run: Run) -> dict[str, Any]:
@@ -164,4 +173,5 @@ def _job(phase: str, run: Run, catalogue: Catalogue, transaction: Transaction) -
         level=run.level,
         dry=run.dry or phase == "plan",
         may_write=lambda: _refuse_copies(transfer, transaction),
+        in_place=lambda: _refuse_moved(transfer, transaction),
     )

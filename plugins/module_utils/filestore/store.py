@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import io
@@ -63,7 +64,7 @@ class Moved:
 
 
 class ObjectStore:
-    """Contents in one bucket under one prefix.
+    """Contents in one bucket under one prefix, but for those of routes with another bucket or prefix.
 
     Every name is a ``store_fname``. Every method raises one of NotFound, Unavailable, Denied or Corrupt, and none ever
     returns fewer bytes than there are. An instance may be shared by threads and survives a fork: each process makes its
@@ -77,6 +78,15 @@ class ObjectStore:
         self.breaker = Breaker()
         # In one attribute, so that a thread never sees the one without the other.
         self._process: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def at(self, target: Config) -> ObjectStore:
+        """This store with only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
+        if target is self.config:
+            return self
+        # With the connections that there are, and the breaker.
+        there = copy.copy(self)
+        there.config = target
+        return there
 
     # -- contents -------------------------------------------------------------------------------------------------------
 
@@ -107,10 +117,10 @@ class ObjectStore:
                         raise
                 if self._holds(fname, sha1, size):
                     return False
-            raise Unavailable(f"could not store {fname} in {self.config.where}: something else was stored or taken away meanwhile")
+            raise Unavailable(f"could not store {fname} in {self.config.of(fname).where}: something else was stored or taken away meanwhile")
 
     def _send(self, fname: str, sha1: str, body: bytes | BinaryIO, *, content_type: str, in_parts: bool, condition: dict[str, str]) -> None:
-        where = {"Bucket": self.config.bucket, "Key": keys.object_key(self.config.prefix, fname)}
+        where = self._where(fname)
         described: dict[str, Any] = {
             "ContentType": content_type,
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
@@ -164,12 +174,13 @@ class ObjectStore:
         :param disposition: see :func:`content_disposition`.
         """
         operation, shape = {"GET": ("get_object", "GetObject"), "HEAD": ("head_object", "HeadObject")}[method]
-        parameters = {"Bucket": self.config.bucket, "Key": keys.object_key(self.config.prefix, fname)}
+        parameters = self._where(fname)
         for name, value in (("ResponseContentType", content_type), ("ResponseContentDisposition", disposition)):
             if value and self._accepts(shape, name):
                 parameters[name] = value
         with self._translated("sign a link to", fname):
-            url: str = self._client(public=public).generate_presigned_url(operation, Params=parameters, ExpiresIn=self.config.presign_ttl, HttpMethod=method)
+            lasting = self.config.of(fname).presign_ttl
+            url: str = self._client(public=public).generate_presigned_url(operation, Params=parameters, ExpiresIn=lasting, HttpMethod=method)
             return url
 
     # -- garbage --------------------------------------------------------------------------------------------------------
@@ -184,10 +195,26 @@ class ObjectStore:
 
         :return: those that are still there, each with the reason.
         """
-        by_key = {keys.object_key(self.config.prefix, fname): fname for fname in fnames}
-        with self._asking("delete", f"{len(fnames)} objects"):
+        buckets: dict[str, list[str]] = {}
+        for fname in fnames:
+            buckets.setdefault(self.config.of(fname).bucket, []).append(fname)
+        left: dict[str, str] = {}
+        for names in buckets.values():
+            try:
+                left.update(self._delete(names))
+            except Unavailable as error:
+                if len(buckets) == 1:
+                    raise
+                left.update(dict.fromkeys(names, str(error)))
+        return left
+
+    def _delete(self, fnames: Sequence[str]) -> dict[str, str]:
+        """The same, of one bucket."""
+        by_key = {self.config.key_of(fname): fname for fname in fnames}
+        there = self.at(self.config.of(fnames[0]))
+        with there._asking("delete", f"{len(fnames)} objects"):
             # Never with a VersionId: what a mistake deletes can be had back.
-            answer = self._client().delete_objects(Bucket=self.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key]})
+            answer = self._client().delete_objects(Bucket=there.config.bucket, Delete={"Objects": [{"Key": key} for key in by_key]})
         deleted = {entry.get("Key") for entry in answer.get("Deleted", [])}
         reasons = {error.get("Key"): f"{error.get('Code', '')} {error.get('Message', '')}".strip() for error in answer.get("Errors", [])}
         # Only what the store says by name to be deleted: MinIO takes a list that was garbled on its way.
@@ -248,9 +275,10 @@ class ObjectStore:
         :param anew: store it even if it is there, as another host has proved the key from where it is only.
         :return: whether it was not there, or not as it is now asked for.
         """
-        placements = dict.fromkeys([self.config.placement(), *dict(self.config.routes).values()])
+        kinds = dict.fromkeys((config.target, config.placement()) for config in (self.config, *self.config.by_route.values()))
+        targets = {config.target: config for config in self.config.targets}
         # Each of them, not up to the first.
-        missing = [self._probe(placement, write, anew) for placement in placements]
+        missing = [self.at(targets[target])._probe(placement, write, anew) for target, placement in kinds]
         return any(missing)
 
     def _probe(self, placement: Placement, write: bool, anew: bool) -> bool:
@@ -306,7 +334,7 @@ class ObjectStore:
 
     def _chunks(self, fname: str, **arguments: str) -> Iterator[bytes]:
         """The body of an object, as long as it comes fast enough: each byte that comes in time begins the read time-out anew."""
-        body = self._client().get_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), **arguments)["Body"]
+        body = self._client().get_object(**self._where(fname), **arguments)["Body"]
         begin, came = time.monotonic(), 0
         # Each piece is a quarter of all before it, so that the clock is looked at in time, and seldom when much comes.
         while chunk := body.read(min(CHUNK, max(came // 4, 256))):
@@ -314,10 +342,14 @@ class ObjectStore:
             yield chunk
             if time.monotonic() - begin > self.config.op_budget + came / SLOWEST:
                 body.close()
-                raise Unavailable(f"could not read {fname} in {self.config.where}: only {came} bytes came in {self.config.op_budget} seconds")
+                raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.op_budget} seconds")
+
+    def _where(self, fname: str) -> dict[str, str]:
+        """Where the content is, as boto3 calls it."""
+        return {"Bucket": self.config.of(fname).bucket, "Key": self.config.key_of(fname)}
 
     def _head(self, fname: str) -> Head:
-        answer = self._client().head_object(Bucket=self.config.bucket, Key=keys.object_key(self.config.prefix, fname), ChecksumMode="ENABLED")
+        answer = self._client().head_object(**self._where(fname), ChecksumMode="ENABLED")
         return Head(
             size=answer["ContentLength"],
             sha1=checksums.of_whole(answer.get("ChecksumSHA1", ""), answer["ETag"]) or answer["Metadata"].get("sha1"),
@@ -337,7 +369,7 @@ class ObjectStore:
 
     def _check(self, fname: str, expected: str, found: str) -> None:
         if found != expected:
-            raise Corrupt(f"what {self.config.where} holds as {fname} has the SHA-1 {found}")
+            raise Corrupt(f"what {self.config.of(fname).where} holds as {fname} has the SHA-1 {found}")
 
     def _accepts(self, operation: str, member: str) -> bool:
         """Whether this boto3 knows the parameter: distributions have old ones."""
@@ -405,11 +437,15 @@ class ObjectStore:
     def _fits(self, now: float, end: float) -> bool:
         return now + self.config.connect_timeout + self.config.read_timeout <= end + 0.1
 
+    def _place(self, name: str) -> str:
+        """Where that is, for messages; a note has a name that is none of a content."""
+        return (self.config.of(name) if keys.is_name(name) else self.config).where
+
     @contextlib.contextmanager
     def _asking(self, action: str, name: str) -> Iterator[Moved]:
         """As :meth:`_translated`, for what goes over the network: the breaker sees how it went."""
         if wait := self.breaker.wait():
-            raise Unavailable(f"could not {action} {name or 'anything'} in {self.config.where}: it gave no answer lately, and is asked again in {wait:.0f} s")
+            raise Unavailable(f"could not {action} {name or 'anything'} in {self._place(name)}: it gave no answer lately, and is asked again in {wait:.0f} s")
         try:
             with self._translated(action, name) as moved:
                 yield moved
@@ -441,7 +477,7 @@ class ObjectStore:
 
     @contextlib.contextmanager
     def _raising(self, action: str, name: str) -> Iterator[None]:
-        what = f"could not {action} {name} in {self.config.where}" if name else f"could not {action} {self.config.where}"
+        what = f"could not {action} {name} in {self._place(name)}" if name else f"could not {action} {self.config.where}"
         try:
             yield
         except StoreError:

@@ -38,7 +38,14 @@ def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     with _transactions(options)() as cursor:
         found = fence.examine(store, cursor)
-    return {"state": found.state, "reason": found.reason, "owner": found.owner or "nobody", "fingerprint": found.fingerprint, "weak": found.weak}
+    return {
+        "state": found.state,
+        "reason": found.reason,
+        "owner": found.owner or "nobody",
+        "fingerprint": found.fingerprint,
+        "weak": found.weak,
+        "moved": found.moved,
+    }
 
 
 def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def scan(filestore: str, prefix: str) -> tuple[dict[str, int], list[str]]:
 
 
 class Listing:
-    """The bucket's objects by directory, listed ahead of their use by threads of its own."""
+    """The objects of all the settings' targets by directory, listed ahead of their use by threads of its own."""
 
     def __init__(self, transfer: Transfer, prefixes: Sequence[str], width: int) -> None:
         """:param width: digits that the directories of one listing have in common; 0 to 2."""
@@ -94,8 +94,15 @@ class Listing:
 
     def _list(self, group: str) -> dict[str, dict[str, Listed]]:
         found: dict[str, dict[str, Listed]] = {}
-        for fname, entry in self._transfer.list(group):
-            found.setdefault(fname.partition("/")[0], {})[fname] = entry
+        config = self._transfer.config
+        for target in config.targets:
+            for fname, entry in self._transfer.at(target).list(group):
+                directory = fname.partition("/")[0]
+                # What lies where nobody looks for it is not the content of that name.
+                astray = keys.is_name(fname) and config.of(fname).target != target.target
+                if astray or (target is not config and not keys.is_name(fname)):
+                    fname = f"{fname} in bucket {target.bucket}, prefix {target.prefix or '(none)'}"  # noqa: PLW2901
+                found.setdefault(directory, {})[fname] = entry
         return found
 
     def close(self) -> None:

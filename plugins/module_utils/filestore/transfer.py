@@ -12,6 +12,7 @@ told the SHA-1 before it sees the bytes, or, where a server does not do that, by
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime
 import hashlib
 import html
@@ -78,7 +79,7 @@ class Head(NamedTuple):
 
 
 class Transfer:
-    """Contents between files and one bucket. May be shared by threads; not across a fork.
+    """Contents between files and the bucket, or those of routes. May be shared by threads; not across a fork.
 
     Every method raises one of Unavailable (also after ``max_attempts``), Denied, NotFound or Corrupt.
 
@@ -94,9 +95,15 @@ class Transfer:
         self.features = features or Features()
         self.throttle = Throttle(bandwidth)
         self.part_size = part_size
-        self._endpoint, self._base = _endpoint(config, verify, self.throttle)
+        self._endpoint = _endpoint(config, verify, self.throttle)
         self._signer = Signer(config.region, _credentials(config, token))
         self._connections = threading.local()
+
+    def at(self, target: Config) -> Transfer:
+        """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
+        there = copy.copy(self)
+        there.config = target
+        return there
 
     # -- one content ----------------------------------------------------------------------------------------------------
 
@@ -139,7 +146,7 @@ class Transfer:
             return self._call("PUT", fname, headers=headers, body=body, accept=(409, 412))
         except Corrupt:
             _check_local(fname, sha1, body)  # if not the file, it was the way
-            raise Unavailable(f"{fname} was damaged on the way to {self.config.where}") from None
+            raise Unavailable(f"{fname} was damaged on the way to {self.config.of(fname).where}") from None
 
     def _confirm(self, fname: str, sha1: str, body: bytes | Slice, answer: Answer) -> None:
         """Be sure that the server has the content, whatever it is able to say about it."""
@@ -179,7 +186,7 @@ class Transfer:
                 attempt(error)
                 continue
             if seen.hexdigest() != sha1:
-                raise Corrupt(f"what {self.config.where} holds as {fname} has the SHA-1 {seen.hexdigest()}")
+                raise Corrupt(f"what {self.config.of(fname).where} holds as {fname} has the SHA-1 {seen.hexdigest()}")
             return size
         raise AssertionError
 
@@ -205,25 +212,27 @@ class Transfer:
     def versions(self, fname: str) -> list[Version]:
         """All that the bucket keeps of an object, the newest first."""
         found = []
+        there = self.at(self.config.of(fname))
+        key = there.config.key_of(fname)
         # What is asked for has to be in the order of its names, to be signed.
         before, after = "", "&versions="
         while True:
-            query = f"{before}prefix={quote(self.config.prefix + fname, safe='-_.~')}{after}"
-            body = self._call("GET", None, query=query).body
+            query = f"{before}prefix={quote(key, safe='-_.~')}{after}"
+            body = there._call("GET", None, query=query).body
             for kind, text in _VERSIONS.findall(body):
                 # Other names may begin with this one.
-                if _element(text, b"Key") == self.config.prefix + fname:
+                if _element(text, b"Key") == key:
                     latest = _element(text, b"IsLatest") == "true"
                     size = int(_element(text, b"Size") or 0)
                     found.append(Version(_element(text, b"VersionId"), size, _element(text, b"LastModified"), latest, kind == b"DeleteMarker"))
             if _element(body, b"IsTruncated") != "true":
                 return found
-            key, version = (quote(_element(body, name), safe="-_.~") for name in (b"NextKeyMarker", b"NextVersionIdMarker"))
-            before, after = f"key-marker={key}&", f"&version-id-marker={version}&versions="
+            marker, version = (quote(_element(body, name), safe="-_.~") for name in (b"NextKeyMarker", b"NextVersionIdMarker"))
+            before, after = f"key-marker={marker}&", f"&version-id-marker={version}&versions="
 
     def restore(self, fname: str, version: str) -> None:
         """Make a former version what is read again. It is copied, at the server: nothing that the bucket keeps is taken away."""
-        name = quote(f"{self.config.bucket}/{self.config.prefix}{fname}", safe="/-_.~")
+        name = quote(f"{self.config.of(fname).bucket}/{self.config.key_of(fname)}", safe="/-_.~")
         answer = self._call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
         if b"<Error>" in answer.body:
             raise self._error(answer, "PUT", fname)
@@ -273,13 +282,13 @@ class Transfer:
         answer = self._call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
         etag = answer.headers.get("etag", "")
         if (sha1 and answer.headers.get("x-amz-checksum-sha1") != checksums.encoded(sha1)) or (md5 and etag.strip('"') != md5):
-            raise Unavailable(f"{self.config.where} does not confirm that part {number} of {fname} arrived as it was sent")
+            raise Unavailable(f"{self.config.of(fname).where} does not confirm that part {number} of {fname} arrived as it was sent")
         return f"<ETag>{html.escape(etag)}</ETag>" + (f"<ChecksumSHA1>{checksums.encoded(sha1)}</ChecksumSHA1>" if sha1 else "")
 
     # -- the bucket -----------------------------------------------------------------------------------------------------
 
     def list(self, start: str) -> Iterator[tuple[str, Listed]]:
-        """The objects whose names (without the settings' prefix) begin so, in the order of the server."""
+        """The objects whose names (without the settings' prefix) begin so, in the order of the server; see :meth:`at` for those of routes."""
         token = ""
         while True:
             query = [f"continuation-token={quote(token, safe='-_.~')}"] if token else []
@@ -366,24 +375,32 @@ class Transfer:
         accept: tuple[int, ...] = (),
         sink: Callable[[bytes], object] | None = None,
     ) -> Answer:
-        path = self._base + quote(self.config.prefix + name, safe="/-_.~") if name is not None else self._base or "/"
+        config = self._of(name)
+        endpoint, base = _bucket_at(self._endpoint, config)
+        path = base + quote(config.prefix + name, safe="/-_.~") if name is not None else base
         payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned else digest(body, "sha256")
-        signed = self._signer.sign(method, path, query, {"host": self._endpoint.authority, **(headers or {})}, payload)
-        connection: Connection | None = getattr(self._connections, "connection", None)
+        signed = self._signer.sign(method, path, query, {"host": endpoint.authority, **(headers or {})}, payload)
+        # Where each bucket has a host of its own it needs a connection of its own.
+        connections: dict[str, Connection] = self._connections.__dict__.setdefault("by_host", {})
+        connection = connections.get(endpoint.host)
         if connection is None:
-            connection = self._connections.connection = Connection(self._endpoint)
+            connection = connections[endpoint.host] = Connection(endpoint)
         try:
             answer = connection.request(method, f"{path}?{query}" if query else path, signed, body, sink)
         except Disconnected as error:
-            raise Unavailable(f"could not {method} {name or 'the listing'} in {self.config.where}: {error}") from error
+            raise Unavailable(f"could not {method} {name or 'the listing'} in {config.where}: {error}") from error
         if answer.status < 300 or answer.status in accept:
             return answer
         raise self._error(answer, method, name)
 
+    def _of(self, name: str | None) -> Config:
+        """The settings for a content; for all else those that there are."""
+        return self.config.of(name) if name is not None and keys.is_name(name) else self.config
+
     def _error(self, answer: Answer, method: str, name: str | None) -> StoreError:
         code = _element(answer.body, b"Code") or answer.headers.get("x-minio-error-code", "") or str(answer.status)
         message = " ".join(_element(answer.body, b"Message").split())
-        text = f"could not {method} {name or 'the listing'} in {self.config.where}: {code} ({answer.status}){': ' + message if message else ''}"
+        text = f"could not {method} {name or 'the listing'} in {self._of(name).where}: {code} ({answer.status}){': ' + message if message else ''}"
         if code in CORRUPT:
             return Corrupt(text)
         if code in PASSING or answer.status >= 500 or answer.status in (200, 429):
@@ -489,8 +506,8 @@ def _text(content: bytes) -> str:
     return html.unescape(found) if "&" in found else found
 
 
-def _endpoint(config: Config, verify: bool, throttle: Throttle) -> tuple[Endpoint, str]:
-    """Where requests go, and with what their paths begin."""
+def _endpoint(config: Config, verify: bool, throttle: Throttle) -> Endpoint:
+    """Where the store is."""
     url = config.endpoint_url
     if not url:
         url = f"https://s3.{config.region}.amazonaws.com" + (".cn" if config.region.startswith("cn-") else "")
@@ -500,11 +517,15 @@ def _endpoint(config: Config, verify: bool, throttle: Throttle) -> tuple[Endpoin
         tls = ssl.create_default_context(cafile=config.ca_bundle or None)
         if not verify:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return Endpoint(str(parts.hostname), parts.port or (443 if tls else 80), tls, config.connect_timeout, config.read_timeout, throttle)
+
+
+def _bucket_at(endpoint: Endpoint, config: Config) -> tuple[Endpoint, str]:
+    """Where requests about a bucket go, and with what their paths begin."""
     # A certificate for *.host has no name for a bucket with a dot.
-    virtual = config.addressing_style == "virtual" or (not config.addressing_style and not config.endpoint_url and "." not in config.bucket)
-    host = f"{config.bucket}.{parts.hostname}" if virtual else str(parts.hostname)
-    port = parts.port or (443 if tls else 80)
-    return Endpoint(host, port, tls, config.connect_timeout, config.read_timeout, throttle), "/" if virtual else f"/{config.bucket}/"
+    if config.addressing_style == "virtual" or (not config.addressing_style and not config.endpoint_url and "." not in config.bucket):
+        return endpoint._replace(host=f"{config.bucket}.{endpoint.host}"), "/"
+    return endpoint, f"/{config.bucket}/"
 
 
 def _credentials(config: Config, token: str) -> Callable[[], Credentials]:

@@ -84,10 +84,11 @@ def report() -> None:
         _logger.info("Attachments are kept in %s", settings.config.where)
 
 
-def may_write(env: Environment, objects: store.ObjectStore) -> bool:
-    """Whether this database may store in the bucket; if not, and the settings allow it, new files are kept locally.
+def may_write(env: Environment, objects: store.ObjectStore, fname: str) -> bool:
+    """Whether this database may store that content; if not, and the settings allow it, new files are kept locally.
 
     :raises NotOwner: if the settings do not allow it.
+    :raises Denied: if the contents of its route are elsewhere than the settings say.
     """
     key = (env.cr.dbname, objects.config)
     until, found = _fences.get(key, (0.0, None))
@@ -98,6 +99,8 @@ def may_write(env: Environment, objects: store.ObjectStore) -> bool:
             _logger.warning("Nothing is stored or deleted in the object store: %s", found.reason)
     if not found.ours and objects.config.copy_writes == "refuse":
         found.require()
+    if found.ours:
+        found.require_place(fname)
     return found.ours
 
 

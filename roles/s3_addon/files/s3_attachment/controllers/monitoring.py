@@ -32,8 +32,9 @@ class Monitoring(http.Controller):
         store = self._check_token()
         answer = {"status": "ok", "store": store.config.where}
         try:
-            # One small object; nothing is counted as wrong if nobody has stored anything yet.
-            store.get_note(fence.OWNER)
+            # One small object of each bucket and prefix; nothing is counted as wrong if nobody has stored anything yet.
+            for target in store.config.targets:
+                store.at(target).get_note(fence.OWNER)
         except StoreError as error:
             answer |= {"status": "fault", "fault": str(error)}
         return Response(json.dumps(answer), status=200 if answer["status"] == "ok" else 503, content_type="application/json")

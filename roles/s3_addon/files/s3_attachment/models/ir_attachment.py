@@ -104,7 +104,7 @@ class IrAttachment(models.Model):
         if stored.get(fname) == held:
             return
         try:
-            if not storage.may_write(self.env, store):
+            if not storage.may_write(self.env, store, fname):
                 os.makedirs(os.path.dirname(self._full_path(fname)), exist_ok=True)
                 super(IrAttachment, self.with_context(s3_fname=fname))._file_write(bin_value, checksum)
                 return

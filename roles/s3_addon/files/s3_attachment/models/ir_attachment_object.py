@@ -32,7 +32,7 @@ class IrAttachment(models.Model):
         except StoreError:
             # The form of an attachment must open all the more when something is wrong with its content.
             return
-        self.s3_bucket = store.config.bucket
+        self.s3_bucket = store.config.of(self.store_fname).bucket
         self.s3_etag = head.etag
         self.s3_version_id = head.version_id
         self.s3_storage_class = head.storage_class

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import config
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, keys
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError
 
 SECRET = "s3cr%et;#=x"
@@ -117,10 +117,49 @@ def test_routes(folder):
     write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = abc\nsse = aws:kms\nkms_key_id = k1\n[s3_attachment:cold]\nstorage_class = A\nsse =\n")
     write(folder, "odoo.conf", "[s3_attachment:cold]\nstorage_class = GLACIER_IR\n[s3_attachment:b2]\nsse = AES256\n[s3_attachments]\nx = 1\n[options:x]\n")
     found = load(folder)
-    assert dict(found.routes) == {"cold": ("GLACIER_IR", "aws:kms", "k1"), "b2": ("", "AES256", "")}
+    assert dict(found.routes) == {"cold": config.Route("GLACIER_IR", "aws:kms", "k1"), "b2": config.Route("", "AES256", "")}
+    assert found.placement("cold") == ("GLACIER_IR", "aws:kms", "k1") and found.placement("b2") == ("", "AES256", "")
+    # Where a route says nothing of a place, all stays where it was.
+    assert found.targets == (found,)
     assert found.placement("gone") == found.placement() == ("", "aws:kms", "k1")
     assert ("b2: sse", "AES256", "[s3_attachment:b2]") in config.shown(found)
     assert hash(found)
+
+
+def test_routes_to_other_places(folder):
+    """What a route says nothing about is as all else; and no two names share an object."""
+    text = "[s3_attachment]\nbucket = abc\nprefix = shop/\nserve_mode = x_accel\nsse = AES256\n"
+    text += "[s3_attachment:cold]\nbucket = deep\nserve_mode = proxy\npresign_ttl = 600\n[s3_attachment:b]\nprefix = b/\n[s3_attachment:c]\nbucket = deep\n"
+    write(folder, "s3_attachment.conf", text + "[s3_attachment:d]\nstorage_class = STANDARD_IA\n[s3_attachment:e]\nprefix = shop/e/\n")
+    found = load(folder)
+    sha1 = "ab" + "0" * 38
+    names = [keys.build(sha1, route) for route in ("", "cold", "b", "c", "d", "e", "gone")]
+    where = {fname.partition("-")[2]: (found.of(fname).bucket, found.key_of(fname)) for fname in names}
+    assert where == {
+        "": ("abc", f"shop/ab/{sha1}"),
+        "cold": ("deep", f"shop/ab/{sha1}-cold"),
+        "b": ("abc", f"b/ab/{sha1}-b"),
+        "c": ("deep", f"shop/ab/{sha1}-c"),
+        "d": ("abc", f"shop/ab/{sha1}-d"),
+        "e": ("abc", f"shop/e/ab/{sha1}-e"),
+        "gone": ("abc", f"shop/ab/{sha1}-gone"),
+    }
+    assert [target.target for target in found.targets] == [("abc", "shop/"), ("abc", "b/"), ("abc", "shop/e/"), ("deep", "shop/")]
+    assert found.targets[0] is found
+    served = [(found.of(fname).serve_mode, found.of(fname).presign_ttl) for fname in names[:3]]
+    assert served == [("x_accel", 300), ("proxy", 600), ("x_accel", 300)]
+    assert {found.of(fname).sse for fname in names} == {"AES256"}
+    assert ("cold: presign_ttl", "600", "[s3_attachment:cold]") in config.shown(found)
+    with pytest.raises(ValueError, match="is not the name"):
+        found.key_of("ab/../x")
+
+
+def test_key_that_is_replaced_is_that_of_every_bucket(folder):
+    text = "[s3_attachment]\nbucket = abc\naccess_key = one\nsecret_key = {}\n[s3_attachment:cold]\nbucket = deep\n"
+    write(folder, "s3_attachment.conf", text.format("first"))
+    found = load(folder)
+    write(folder, "s3_attachment.conf", text.format("second-and-longer"))
+    assert [target.key for target in found.targets] == [("one", "second-and-longer")] * 2
 
 
 @pytest.mark.parametrize(
@@ -128,7 +167,13 @@ def test_routes(folder):
     [
         ("[s3_attachment:Cold]", "the route of the section s3_attachment:Cold must be 1 to 12 of a-z and 0-9"),
         ("[s3_attachment:]", "the route of the section"),
-        ("[s3_attachment:cold]\nbucket = other", "bucket is not a setting of s3_attachment:cold; there are: storage_class, sse, kms_key_id"),
+        ("[s3_attachment:cold]\nregion = r", "region is not a setting of s3_attachment:cold; there are: storage_class, sse, kms_key_id, bucket, prefix"),
+        ("[s3_attachment:cold]\nbucket = UP", "bucket (from s3_attachment:cold) is 'UP', but must be 3 to 63"),
+        ("[s3_attachment:cold]\nprefix = x", "prefix (from s3_attachment:cold) is 'x', but must be names"),
+        ("[s3_attachment:cold]\nprefix = ab/", "prefix ab/ looks like a directory of the contents with the prefix (none)"),
+        ("[s3_attachment:cold]\nprefix = x/\n[s3_attachment:b]\nprefix = x/0f/y/", "prefix x/0f/y/ looks like a directory of the contents with the prefix x/"),
+        ("[s3_attachment:cold]\nserve_mode = nginx", "serve_mode (from s3_attachment:cold) is 'nginx', but must be redirect or x_accel or proxy"),
+        ("[s3_attachment:cold]\npresign_ttl = 5", "presign_ttl (from s3_attachment:cold) is '5', but must be a whole number from 60 to 900"),
         ("[s3_attachment:cold]\nstorage_class = GLACIER", "storage_class (from s3_attachment:cold) is 'GLACIER'"),
         ("[s3_attachment:cold]\nkms_key_id = k", "kms_key_id is set (from s3_attachment:cold)"),
     ],
