@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, text in (
         ("fence", "tell whose the objects are"),
         ("adopt", "make the objects this database's, in the place of another one"),
+        ("moved", "note that the contents of a route have been copied to where the settings say"),
         ("drain", "store what was kept on this host while the store did not answer"),
         ("gc", "delete objects that no attachment refers to"),
     ):
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument(
                 "--owner", required=True, help="the owner that is replaced, by the first 12 digits of its fingerprint as `fence` shows it; or nobody"
             )
+        if name == "moved":
+            command.add_argument("--route", required=True)
     cache_cli.add_command(commands)
     migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)

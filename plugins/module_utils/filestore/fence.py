@@ -202,15 +202,18 @@ def adopt(store: WritableNotes, cursor: Cursor, owner: str) -> bool:
     return bool(others)
 
 
-def note_move(store: WritableNotes, cursor: Cursor, route: str) -> None:
-    """Note that the contents of a route are where the settings say, which somebody has made sure of."""
+def note_move(store: WritableNotes, cursor: Cursor, route: str) -> bool:
+    """Note that the contents of a route are where the settings say, which somebody has made sure of; returns whether that was not known."""
     fence = examine(store, cursor)
     if not fence.ours:
         raise NotOwner(fence.reason)
+    if route not in fence.moved:
+        return False
     left = {other: sentence for other, sentence in fence.moved.items() if other != route}
     routes = _routes(dataclasses.replace(fence, moved=left), store.config)
     if not store.put_note(OWNER, json.dumps({**fence.note, "routes": routes}, indent=1).encode(), replaces=fence.etag):
         raise Unavailable("the note about the owner has changed at this moment: do it again")
+    return True
 
 
 def _elsewhere(config: Config) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from . import database, fence, gc, outbox
+from . import database, fence, gc, outbox, relocation
 from .config import Config
 from .errors import StoreError
 from .store import ObjectStore
@@ -21,7 +21,7 @@ from .store import ObjectStore
 def run(options: argparse.Namespace, settings: Config) -> dict[str, Any]:
     """Run a command."""
     commands: dict[str, Callable[[ObjectStore, argparse.Namespace], dict[str, Any]]]
-    commands = {"probe": _probe, "fence": _fence, "adopt": _adopt, "drain": _drain, "gc": _gc}
+    commands = {"probe": _probe, "fence": _fence, "adopt": _adopt, "moved": _moved, "drain": _drain, "gc": _gc}
     return commands[options.command](ObjectStore(settings), options)
 
 
@@ -51,6 +51,14 @@ def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     with _transactions(options)() as cursor:
         return {"changed": fence.adopt(store, cursor, options.owner)}
+
+
+def _moved(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    with database.open_catalogue(options.database, database.parameters_of(options.config)) as catalogue:
+        count = relocation.check(store.config, catalogue, options.route)
+    with _transactions(options)() as cursor:
+        changed = fence.note_move(store, cursor, options.route)
+    return {"changed": changed, "contents": count}
 
 
 def _gc(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
