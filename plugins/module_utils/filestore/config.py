@@ -82,6 +82,7 @@ class Config:
     by side. ``write_mode``: whether a new file is kept on this host, in ``spool_dir``, when the store does not answer, or refused.
     ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where contents that were read are kept on this host,
     ``s3_cache`` in Odoo's data directory unless given; at most ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
+    ``failover_*``: a second end point, see :attr:`failover`; ``failover_writes``: whether new contents go there too while the first one does not answer.
     """
 
     bucket: str
@@ -118,6 +119,13 @@ class Config:
     gc_batch: int = 200
     gc_unversioned: str = "refuse"
     metrics_token: str = dataclasses.field(default="", repr=False)
+    failover_endpoint_url: str = ""
+    failover_public_endpoint_url: str = ""
+    failover_bucket: str = ""
+    failover_region: str = ""
+    failover_access_key: str = ""
+    failover_secret_key: str = dataclasses.field(default="", repr=False)
+    failover_writes: str = "refuse"
     routes: tuple[tuple[str, Route], ...] = ()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     watch: Watch | None = dataclasses.field(default=None, repr=False, compare=False)
@@ -147,7 +155,9 @@ class Config:
         """What holds for each route."""
 
         def own(route: Route) -> dict[str, Any]:
-            return {name: value for name, value in route._asdict().items() if value or name in Placement._fields}
+            found = {name: value for name, value in route._asdict().items() if value or name in Placement._fields}
+            # A bucket of its own has the same name at the second end point.
+            return found | ({"failover_bucket": ""} if route.bucket else {})
 
         return {code: dataclasses.replace(self, routes=(), **own(route)) for code, route in self.routes}
 
@@ -162,6 +172,31 @@ class Config:
         """Bucket and prefix."""
         return self.bucket, self.prefix
 
+    @property
+    def patience(self) -> float:
+        """The part of ``op_budget`` that one end point has, in seconds: where there are two, half of it."""
+        return self.op_budget / 2 if self.failover_endpoint_url else self.op_budget
+
+    @property
+    def failover(self) -> Config | None:
+        """The settings of the end point that is asked where the first one does not answer; None if there is none.
+
+        All that is not said of it is as with the first one.
+        """
+        if not self.failover_endpoint_url:
+            return None
+        access_key, secret_key = (self.failover_access_key, self.failover_secret_key) if self.failover_access_key else self.key
+        return dataclasses.replace(
+            self,
+            endpoint_url=self.failover_endpoint_url,
+            public_endpoint_url=self.failover_public_endpoint_url or self.failover_endpoint_url,
+            bucket=self.failover_bucket or self.bucket,
+            region=self.failover_region or self.region,
+            access_key=access_key,
+            secret_key=secret_key,
+            watch=None,
+        )
+
     def placement(self, route: str = "") -> Placement:
         """How contents of a route are kept; of a route that is no longer among the settings as all else."""
         found = self.by_route.get(route, self)
@@ -174,13 +209,14 @@ class Config:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config) if field.name not in ("routes", "origins", "watch")}
-_SECRETS = {"secret_key", "metrics_token"}
+_SECRETS = {"secret_key", "metrics_token", "failover_secret_key"}
 _CHOICES = {
     "addressing_style": ("path", "virtual"),
     "serve_mode": ("redirect", "x_accel", "proxy"),
     "copy_writes": ("local", "refuse"),
     "write_mode": ("spool", "strict"),
     "gc_unversioned": ("refuse", "allow"),
+    "failover_writes": ("refuse", "allow"),
     "sse": ("AES256", "aws:kms"),
 }
 _RANGES = {
@@ -197,10 +233,14 @@ _RANGES = {
     "gc_grace_hours": (0, 8760),
     "gc_batch": (1, 1000),
 }
+_BUCKET = (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 of a-z, 0-9, '.' and '-'")
+_REGION = (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'")
 _PATTERNS = {
-    "bucket": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 of a-z, 0-9, '.' and '-'"),
+    "bucket": _BUCKET,
+    "failover_bucket": _BUCKET,
+    "failover_region": _REGION,
     "prefix": (re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*"), "names of A-Z, a-z, 0-9, '.', '_' and '-', each followed by '/'"),
-    "region": (re.compile(r"[a-z0-9-]{1,63}"), "a-z, 0-9 and '-'"),
+    "region": _REGION,
     "storage_class": (
         re.compile(r"(?!(?:GLACIER|DEEP_ARCHIVE)$)[A-Z][A-Z0-9_]{0,63}"),
         "a class whose objects can be read at once, such as STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR or REDUCED_REDUNDANCY",
@@ -330,10 +370,23 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[
 
     if "bucket" not in values:
         raise ConfigError(f"bucket is missing, although {', '.join(sorted(given))} of {SECTION} is set")
-    for name, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+    pairs = (("access_key", "secret_key"), ("failover_access_key", "failover_secret_key"))
+    for name, other in (*pairs, *((other, name) for name, other in pairs)):
         if name in values and other not in values:
             raise ConfigError(f"{name} is set (from {origins.get(name, 'unknown')}) without {other}; set both, or neither to use the host's own role")
     connect, read, budget = (int(values.get(name, getattr(Config, name))) for name in ("connect_timeout", "read_timeout", "op_budget"))
+    if "failover_endpoint_url" in values:
+        _check_failover(values, origins)
+        if "read_timeout" not in values:
+            # As much as leaves time for the other end point.
+            values["read_timeout"] = read = max(min(read, budget // 2 - connect), 1)
+        if 2 * (connect + read) > budget:
+            raise ConfigError(
+                f"connect_timeout and read_timeout make {connect + read} s, which must not be more than half of op_budget, {budget} s, "
+                "as the other half is for failover_endpoint_url"
+            )
+    elif failover := sorted(name for name in values if name.startswith("failover_") and name != "failover_writes"):
+        raise ConfigError(f"{failover[0]} is set (from {origins.get(failover[0], 'unknown')}) without failover_endpoint_url; set that too, or none of them")
     if connect + read > budget:
         raise ConfigError(f"connect_timeout and read_timeout make {connect + read} s, which must not be more than op_budget, {budget} s")
     if "kms_key_id" in values and values.get("sse") != "aws:kms":
@@ -349,6 +402,14 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[
             if below.bucket == above.bucket and below.prefix.startswith(above.prefix) and _DIRECTORY.match(below.prefix, len(above.prefix)):
                 raise ConfigError(f"prefix {below.prefix} looks like a directory of the contents with the prefix {above.prefix or '(none)'}: choose another")
     return found
+
+
+def _check_failover(values: Mapping[str, str | int], origins: Mapping[str, str]) -> None:
+    origin = origins.get("failover_endpoint_url", "unknown")
+    if not values.get("endpoint_url"):
+        raise ConfigError(f"failover_endpoint_url is set (from {origin}) without endpoint_url; name the first end point too, at AWS by its region's URL")
+    if values["failover_endpoint_url"] == values["endpoint_url"]:
+        raise ConfigError(f"failover_endpoint_url (from {origin}) is endpoint_url itself; give the URL of another store, which has copies of the contents")
 
 
 def _route(config: Config, route: str, settings: Mapping[str, str]) -> Route:

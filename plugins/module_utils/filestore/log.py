@@ -27,3 +27,13 @@ def operation(name: str, content: str, outcome: str, *, seconds: float, sent: in
     if _logger.isEnabledFor(level):
         line = {"op": name, "content": content[:11], "outcome": outcome, "ms": round(seconds * 1000, 1), "sent": sent, "received": received}
         _logger.log(level, "%s", json.dumps({**line, "error": error} if error else line))
+
+
+def failover(name: str, content: str, where: str, outcome: str) -> None:
+    """Write a line about an operation that the second end point has answered.
+
+    :param where: the second one.
+    :param outcome: the class of the first one's error.
+    """
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("%s", json.dumps({"op": name, "content": content[:11], "outcome": "failover", "after": outcome, "answered": where}))

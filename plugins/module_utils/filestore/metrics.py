@@ -27,6 +27,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seco
 DIRECTIONS = ("sent", "received")
 CACHE_RESULTS = ("hit", "miss", "prefetched")
 CACHE_BYTES = ("served", "stored", "removed")
+FAILOVERS = ("read", "look up", "store")
 
 _PREFIX = "s3_attachment_"
 _HELP = {
@@ -35,6 +36,7 @@ _HELP = {
     "bytes_total": ("counter", "Bytes of contents sent to the object store and received from it."),
     "cache_reads_total": ("counter", "Reads by whether the cache of this host had the content; prefetched is a miss before the read."),
     "cache_bytes_total": ("counter", "Bytes of contents that the cache of this host gave, took and removed."),
+    "failovers_total": ("counter", "Operations that the second end point answered in the place of the first one."),
 }
 
 
@@ -45,7 +47,8 @@ def _series() -> list[str]:
         names += [f'operation_seconds_sum{{operation="{operation}"}}', f'operation_seconds_count{{operation="{operation}"}}']
     names += [f'bytes_total{{direction="{direction}"}}' for direction in DIRECTIONS]
     names += [f'cache_reads_total{{result="{result}"}}' for result in CACHE_RESULTS]
-    return names + [f'cache_bytes_total{{what="{what}"}}' for what in CACHE_BYTES]
+    names += [f'cache_bytes_total{{what="{what}"}}' for what in CACHE_BYTES]
+    return names + [f'failovers_total{{operation="{operation}"}}' for operation in FAILOVERS]
 
 
 _SERIES = _series()
@@ -88,6 +91,11 @@ class Metrics:
                 self._add(f'cache_reads_total{{result="{result}"}}', 1)
             for what, count in zip(CACHE_BYTES, (served, stored, removed), strict=True):
                 self._add(f'cache_bytes_total{{what="{what}"}}', count)
+
+    def failover(self, operation: str) -> None:
+        """One operation, of FAILOVERS, that the second end point has answered."""
+        with self._lock:
+            self._add(f'failovers_total{{operation="{operation}"}}', 1)
 
     def render(self) -> str:
         """All that was counted, in the text format of Prometheus."""

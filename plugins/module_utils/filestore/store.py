@@ -90,11 +90,12 @@ class ObjectStore:
 
     # -- contents -------------------------------------------------------------------------------------------------------
 
-    def put(self, fname: str, body: bytes | BinaryIO, content_type: str = "application/octet-stream", ask_first: bool = False) -> bool:
+    def put(self, fname: str, body: bytes | BinaryIO, content_type: str = "application/octet-stream", ask_first: bool = False, anew: bool = False) -> bool:
         """Store a content, checked by the server against the SHA-1 in its name.
 
         :param body: all of it; a file is read from its beginning, whatever its position.
         :param ask_first: the content is likely to be there already.
+        :param anew: send it even so: what is there may be about to be deleted by a replication.
         :return: whether it was sent (False: the store has it already).
         :raises Corrupt: the bytes are not what the name says.
         """
@@ -102,8 +103,8 @@ class ObjectStore:
         size = len(body) if isinstance(body, (bytes, bytearray)) else body.seek(0, os.SEEK_END)
         in_parts = size >= self.config.multipart_threshold
         with self._asking("store", fname) as moved:
-            conditional = self._accepts("CompleteMultipartUpload" if in_parts else "PutObject", "IfNoneMatch")
-            if (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
+            conditional = not anew and self._accepts("CompleteMultipartUpload" if in_parts else "PutObject", "IfNoneMatch")
+            if not anew and (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
             # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
             # not this content (cut short, or put there by somebody else) is replaced.
@@ -182,6 +183,10 @@ class ObjectStore:
             lasting = self.config.of(fname).presign_ttl
             url: str = self._client(public=public).generate_presigned_url(operation, Params=parameters, ExpiresIn=lasting, HttpMethod=method)
             return url
+
+    def holder(self, fname: str) -> ObjectStore:
+        """The store at which a link to the content is of use: this one, unless there are several."""
+        return self
 
     # -- garbage --------------------------------------------------------------------------------------------------------
 
@@ -340,9 +345,9 @@ class ObjectStore:
         while chunk := body.read(min(CHUNK, max(came // 4, 256))):
             came += len(chunk)
             yield chunk
-            if time.monotonic() - begin > self.config.op_budget + came / SLOWEST:
+            if time.monotonic() - begin > self.config.patience + came / SLOWEST:
                 body.close()
-                raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.op_budget} seconds")
+                raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.patience:g} seconds")
 
     def _where(self, fname: str) -> dict[str, str]:
         """Where the content is, as boto3 calls it."""
@@ -425,9 +430,9 @@ class ObjectStore:
         """Called by boto3 before each attempt: begin none that could take longer than there is time."""
         now = time.monotonic()
         # The context is the same for all attempts at one request.
-        end = request.context.setdefault("s3_attachment_end", now + self.config.op_budget)
+        end = request.context.setdefault("s3_attachment_end", now + self.config.patience)
         if not self._fits(now, end):
-            raise Unavailable(f"{self.config.where} gave no answer within {self.config.op_budget} s")
+            raise Unavailable(f"{self.config.where} gave no answer within {self.config.patience:g} s")
 
     def _no_idle_wait(self, request_dict: dict[str, Any], caught_exception: Exception | None = None, **_event: Any) -> int | None:
         """Called by boto3 after each attempt: do not wait for one that would not be begun. (What is returned are seconds.)"""

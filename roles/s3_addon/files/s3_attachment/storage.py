@@ -21,7 +21,7 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import audit, cache, catalogue, config, database, errors, fence, gc, metrics, migration, outbox, runs, store
+from .engine import audit, cache, catalogue, config, database, errors, failover, fence, gc, metrics, migration, outbox, runs, store
 from .engine import prefetch as prefetching
 
 _logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def _watch() -> config.Watch:
 
 
 # The connections of former settings are dropped with their store.
-_store = functools.lru_cache(maxsize=1)(store.ObjectStore)
+_store = functools.lru_cache(maxsize=1)(failover.open_store)
 
 
 def _load() -> store.ObjectStore | None:
@@ -93,7 +93,11 @@ def may_write(env: Environment, objects: store.ObjectStore, fname: str) -> bool:
     key = (env.cr.dbname, objects.config)
     until, found = _fences.get(key, (0.0, None))
     if found is None or time.monotonic() >= until:
-        before, found = found, fence.claim(objects, env.cr)
+        before = found
+        try:
+            found = fence.claim(objects, env.cr)
+        except errors.Unavailable as error:
+            found = _owner_in_outage(env, objects, before, error)
         _fences[key] = (time.monotonic() + FENCE_LASTS, found)
         if not found.ours and (before is None or before.ours):
             _logger.warning("Nothing is stored or deleted in the object store: %s", found.reason)
@@ -102,6 +106,18 @@ def may_write(env: Environment, objects: store.ObjectStore, fname: str) -> bool:
     if found.ours:
         found.require_place(fname)
     return found.ours
+
+
+def _owner_in_outage(env: Environment, objects: store.ObjectStore, before: fence.Fence | None, error: errors.Unavailable) -> fence.Fence:
+    """That this database is the owner, by what the second end point knows, where new contents may go there.
+
+    :raises Unavailable: it is not known to be; so nothing is stored anywhere but on this host.
+    """
+    if isinstance(objects, failover.Failover) and (before is None or before.ours) and objects.writes():
+        found = objects.owner_in_outage(env.cr)
+        if found.ours:
+            return found
+    raise error
 
 
 def last_known_owner(env: Environment, objects: store.ObjectStore) -> fence.Fence | None:
