@@ -162,7 +162,8 @@ def test_links_lead_to_whoever_has_the_content(stage: Stage) -> None:
     assert link.startswith(stage.there.config.endpoint_url) and fetched(link) == stored.body
     public = stage.store(failover_public_endpoint_url="http://public.example:9000")
     assert public.presign(stored.fname).startswith("http://public.example:9000/")
-    assert public.presign(stored.fname, public=False).startswith(stage.there.config.endpoint_url)
+    # For the NGINX before Odoo, which knows the first one only.
+    assert f":{stage.proxy.port}/" in public.presign(stored.fname, public=False)
 
 
 def test_first_one_is_left_alone_for_a_while_and_comes_back(stage: Stage) -> None:

@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     probe = commands.add_parser("probe", help="store, look up and read an object with Odoo's key")
     probe.add_argument("--read-only", action="store_true", help="store nothing; only tell whether something would be stored")
     probe.add_argument("--anew", action="store_true", help="store the object even if it is there, say by another host")
+    probe.add_argument(
+        "--replication-timeout", type=float, default=60, metavar="SECONDS", help="how long an object may take to the other end point, for failover_writes"
+    )
     probe.add_argument("--settings-on-stdin", action="store_true", help=f"try what standard input has, in the place of {config.FILE_NAME}")
     for name, text in (
         ("fence", "tell whose the objects are"),

@@ -15,7 +15,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
 
 from . import fence, log, metrics, replication
@@ -79,8 +79,11 @@ class Failover(ObjectStore):
         return self._find(fname)[1]
 
     def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "", *, public: bool = True) -> str:
-        """As :meth:`ObjectStore.presign`, at the end point that has the content: it is asked, as a link cannot be sent elsewhere later."""
-        holder = self.holder(fname)
+        """As :meth:`ObjectStore.presign`, at the end point that has the content: it is asked, as a link cannot be sent elsewhere later.
+
+        One that is not public is for the NGINX before Odoo, which knows the first end point only: see :meth:`holder`.
+        """
+        holder = self.holder(fname) if public else self
         sign = super().presign if holder is self else holder.presign
         return sign(fname, method, content_type, disposition, public=public)
 
@@ -109,6 +112,24 @@ class Failover(ObjectStore):
         self._answered(operation, fname, fault)
         return result, self.second
 
+    def probe(self, write: bool = True, anew: bool = False) -> bool:
+        """As :meth:`ObjectStore.probe`; and the second one has to let this key read, too."""
+        missing = super().probe(write, anew)
+        for _first, second in self._pairs():
+            second.get_note(fence.OWNER)
+        return missing
+
+    def prove(self, *, write: bool = True, anew: bool = False, seconds: float = 60) -> bool:
+        """As :func:`replication.prove`, for each bucket and prefix where contents may be."""
+        # Each of them, not up to the first.
+        missing = [replication.prove(first, second, write=write, anew=anew, seconds=seconds) for first, second in self._pairs()]
+        return any(missing)
+
+    def _pairs(self) -> Iterator[tuple[ObjectStore, ObjectStore]]:
+        """For each bucket and prefix where contents may be: the two end points, with only that one."""
+        for target in self.config.targets:
+            yield self.at(target), self.second.at(target.failover or self.second.config)
+
     # -- writing --------------------------------------------------------------------------------------------------------
 
     def put(self, fname: str, body: bytes | BinaryIO, content_type: str = "application/octet-stream", ask_first: bool = False, anew: bool = False) -> bool:
@@ -133,7 +154,7 @@ class Failover(ObjectStore):
         if not self._proved and (not self._proof_asked or time.monotonic() - self._proof_asked > _PROOF_PAUSE):
             self._proof_asked = time.monotonic()
             try:
-                self._proved = replication.is_proved(self.config, self.second)
+                self._proved = all(replication.is_proved(first.config, second) for first, second in self._pairs())
             except StoreError as error:
                 _logger.error("Nothing is stored in %s, as the proof of the replication cannot be read: %s", self.second.config.where, error)
                 return False

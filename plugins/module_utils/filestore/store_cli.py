@@ -15,6 +15,7 @@ from typing import Any
 from . import database, fence, gc, outbox, relocation
 from .config import Config
 from .errors import StoreError
+from .failover import Failover, open_store
 from .store import ObjectStore
 
 
@@ -30,9 +31,15 @@ def _transactions(options: argparse.Namespace) -> database.Transaction:
 
 
 def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    store = open_store(store.config)
     changed = store.probe(write=not options.read_only, anew=options.anew)
     # With which key, and for how long its links are good: what a rotation has to know.
-    return {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
+    answer = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
+    if isinstance(store, Failover):
+        answer["failover"] = store.second.config.where
+        if store.config.failover_writes == "allow":
+            answer["changed"] |= store.prove(write=not options.read_only, anew=options.anew, seconds=options.replication_timeout)
+    return answer
 
 
 def _fence(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:

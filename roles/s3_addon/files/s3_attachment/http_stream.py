@@ -88,11 +88,18 @@ class ObjectStream(Stream):
             mode = self._mode(as_attachment)
             if mode == "redirect":
                 return self._redirect(as_attachment, self.immutable if immutable is None else immutable)
-            if mode == "x_accel":
+            if mode == "x_accel" and self._is_at_hand():
                 return self._accelerated(super().get_response, as_attachment=as_attachment, immutable=immutable, **kwargs)
             if request.httprequest.method == "HEAD":
                 self._file = self._outline()
         return super().get_response(as_attachment=as_attachment, immutable=immutable, **kwargs)
+
+    def _is_at_hand(self) -> bool:
+        """Whether NGINX can fetch it: of two end points it knows the first one only."""
+        try:
+            return self._store.holder(self._fname) is self._store
+        except StoreError as error:
+            raise storage.not_read(request.env, error) from error
 
     def _mode(self, as_attachment: bool) -> str:
         """Who sends the file: the store (``redirect``), NGINX (``x_accel``), or Odoo (``proxy``)."""

@@ -114,9 +114,10 @@ def _owner_in_outage(env: Environment, objects: store.ObjectStore, before: fence
     :raises Unavailable: it is not known to be; so nothing is stored anywhere but on this host.
     """
     if isinstance(objects, failover.Failover) and (before is None or before.ours) and objects.writes():
-        found = objects.owner_in_outage(env.cr)
-        if found.ours:
-            return found
+        with contextlib.suppress(errors.StoreError):
+            found = objects.owner_in_outage(env.cr)
+            if found.ours:
+                return found
     raise error
 
 

@@ -15,7 +15,8 @@ from werkzeug.exceptions import NotFound
 
 from .. import storage
 from ..engine import fence, metrics
-from ..engine.errors import StoreError
+from ..engine.errors import StoreError, Unavailable
+from ..engine.failover import Failover
 
 
 class Monitoring(http.Controller):
@@ -28,7 +29,7 @@ class Monitoring(http.Controller):
 
     @http.route("/s3_attachment/health", type="http", auth="none", methods=["GET"], save_session=False, readonly=True)
     def health(self):
-        """200 if the store answers, else 503; as JSON what is wrong."""
+        """200 if the store answers, or the second end point in its place, else 503; as JSON what is wrong."""
         store = self._check_token()
         answer = {"status": "ok", "store": store.config.where}
         try:
@@ -37,7 +38,17 @@ class Monitoring(http.Controller):
                 store.at(target).get_note(fence.OWNER)
         except StoreError as error:
             answer |= {"status": "fault", "fault": str(error)}
-        return Response(json.dumps(answer), status=200 if answer["status"] == "ok" else 503, content_type="application/json")
+            if isinstance(error, Unavailable) and isinstance(store, Failover):
+                answer |= self._second(store)
+        return Response(json.dumps(answer), status=503 if answer["status"] == "fault" else 200, content_type="application/json")
+
+    def _second(self, store):
+        """What the second end point adds to the answer, where the first one is silent."""
+        try:
+            store.second.get_note(fence.OWNER)
+        except StoreError as error:
+            return {"failover_fault": str(error)}
+        return {"status": "failover", "failover": store.second.config.where}
 
     def _check_token(self):
         """The store; to whoever has no token there is no such page."""

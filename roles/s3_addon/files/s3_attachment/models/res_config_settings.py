@@ -12,6 +12,7 @@ from odoo.tools import format_datetime
 from .. import storage
 from ..engine import config, fence
 from ..engine.errors import StoreError
+from ..engine.failover import Failover
 from .s3_audit import PERSON_WAITS
 
 
@@ -26,6 +27,7 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_owner = fields.Char("Owner of the objects", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_waits = fields.Integer("Files that wait for the object store", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_silent = fields.Boolean("The object store did not answer", compute="_compute_s3_attachment", groups="base.group_system")
+    s3_attachment_failover = fields.Char("Second end point", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
 
     s3_attachment_audit = fields.Char("Last audit", compute="_compute_s3_attachment", groups="base.group_system")
@@ -34,11 +36,13 @@ class ResConfigSettings(models.TransientModel):
     def _compute_s3_attachment(self):
         store = storage.get()
         values = dict.fromkeys(("s3_attachment_store", "s3_attachment_fault", "s3_attachment_settings", "s3_attachment_owner", "s3_attachment_silent"), False)
+        values["s3_attachment_failover"] = False
         try:
             if store is not None:
                 values["s3_attachment_store"] = store.config.where
                 values["s3_attachment_settings"] = self._s3_attachment_table(store.config)
                 values["s3_attachment_silent"] = store.breaker.open
+                values["s3_attachment_failover"] = self._s3_attachment_failover(store)
                 # The page must open when the store does not answer, so it is not asked.
                 found = storage.last_known_owner(self.env, store)
                 values["s3_attachment_owner"] = found.reason if found else self.env._("Whose the objects are has not been asked yet in this process")
@@ -48,6 +52,16 @@ class ResConfigSettings(models.TransientModel):
         values["s3_attachment_waits"], values["s3_attachment_marks"] = self.env.cr.fetchone()
         values["s3_attachment_audit"] = self._s3_attachment_audit()
         self.update(values)
+
+    @api.model
+    def _s3_attachment_failover(self, store) -> str | bool:
+        """What the second end point does at the moment, in a sentence."""
+        if not isinstance(store, Failover):
+            return False
+        where = store.second.config.where
+        if store.away:
+            return self.env._("The first end point did not answer this process when it was last asked: files are read from %s.", where)
+        return self.env._("What the first end point does not answer is read from %s.", where)
 
     @api.model
     def _s3_attachment_audit(self) -> str | bool:

@@ -7,6 +7,7 @@ from . import (  # noqa: F401
     test_cache,
     test_content,
     test_download,
+    test_failover,
     test_fence,
     test_gc,
     test_large,
