@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from . import gc, keys
 from .database import Cursor, Transaction
 from .errors import NotFound, Unavailable
 from .fence import examine
 from .journal import sync_directory
-from .store import ObjectStore
+from .store import CHUNK, ObjectStore
 
 _LONGEST_PAUSE = 600
 
@@ -40,15 +42,19 @@ class Spool:
     def holds(self, fname: str) -> bool:
         return os.path.isfile(self.path(fname))
 
-    def put(self, cursor: Cursor, fname: str, content: bytes, reason: str) -> None:
-        """Keep a content for the transaction of that cursor, which has to hold the lock of its prefix (:func:`gc.hold`)."""
+    def put(self, cursor: Cursor, fname: str, content: bytes | BinaryIO, reason: str) -> None:
+        """Keep a content, of a file all of it, for the transaction of that cursor, which has to hold the lock of its prefix (:func:`gc.hold`)."""
         path = self.path(fname)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         # Of its own name, for another thread may spool the same content.
         temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content.seek(0)
+                    shutil.copyfileobj(content, file, CHUNK)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -15,6 +15,7 @@ from .. import compat, storage
 from ..engine import gc, keys
 from ..engine.errors import NotFound, StoreError, Unavailable
 from ..http_stream import ObjectStream
+from ..upload import Upload, map_when_large
 
 _logger = logging.getLogger(__name__)
 
@@ -76,9 +77,17 @@ class IrAttachment(models.Model):
         return keys.build(checksum, self.env["s3.route"]._route(company, model, self.env.context["s3_mimetype"], len(content)))
 
     def _get_datas_related_values(self, data, mimetype):
+        mapped = isinstance(data, Upload)
+        if mapped and (storage.get() is None or self._storage() == "db"):
+            data, mapped = bytes(data), False
         if storage.get() is None:
             return super()._get_datas_related_values(data, mimetype)
-        values = super(IrAttachment, self.with_context(s3_mimetype=mimetype))._get_datas_related_values(data, mimetype)
+        described = self.with_context(s3_mimetype=mimetype)
+        # What would look for words in it reads all of it, and keeps them in the database.
+        values = super(IrAttachment, described)._get_datas_related_values(b"" if mapped else data, mimetype)
+        if mapped:
+            fname, _path = described._get_path(data, data.sha1)
+            values.update(file_size=len(data), checksum=data.sha1, store_fname=fname, db_datas=False)
         if values.get("store_fname"):
             # Before any row is written (19.0 does it afterwards): code that swallows the error, as the controller
             # /web/binary/upload_attachment does, must not commit a row without a content.
@@ -103,6 +112,7 @@ class IrAttachment(models.Model):
         held = gc.hold(self.env.cr, fname)
         if stored.get(fname) == held:
             return
+        body = bin_value.file if isinstance(bin_value, Upload) else bytes(bin_value)
         try:
             if not storage.may_write(self.env, store, fname):
                 os.makedirs(os.path.dirname(self._full_path(fname)), exist_ok=True)
@@ -111,15 +121,24 @@ class IrAttachment(models.Model):
             # In a transaction of its own, and first: whatever happens to ours, the object can be found again.
             with self.env.registry.cursor() as cr:
                 self.env["s3.gc.mark"]._mark(cr, fname)
-            store.put(fname, bytes(bin_value), self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
+            store.put(fname, body, self._s3_content_type(bin_value), ask_first=bool(self.env.context.get("s3_copy")))
         except Unavailable as error:
             if store.config.write_mode == "strict":
                 raise storage.not_stored(self.env, error) from error
             _logger.error("An attachment waits on this host until the object store can take it: %s", error)
-            storage.spool(self.env, store).put(self.env.cr, fname, bytes(bin_value), str(error))
+            storage.spool(self.env, store).put(self.env.cr, fname, body, str(error))
         except StoreError as error:
             raise storage.not_stored(self.env, error) from error
         stored[fname] = held
+
+    def _from_request_file(self, file, **arguments):
+        map_when_large(file)
+        return super()._from_request_file(file, **arguments)
+
+    def _compute_mimetype(self, values):
+        if isinstance(values.get("raw"), Upload):
+            values = {**values, "raw": values["raw"].head}
+        return super()._compute_mimetype(values)
 
     @api.model
     def _s3_content_type(self, content: bytes) -> str:

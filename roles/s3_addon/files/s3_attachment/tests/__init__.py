@@ -17,4 +17,5 @@ from . import (  # noqa: F401
     test_route,
     test_settings,
     test_stress,
+    test_upload,
 )
