@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     test_failover,
     test_fence,
     test_gc,
+    test_killed,
     test_large,
     test_migration,
     test_monitoring,
