@@ -5,7 +5,8 @@
 """Writers, copiers, deleters, rollbacks and the collector at once, looked at after every commit.
 
 At the end alone a loss would hardly show: whoever stores the same content later mends it.
-S3_ATTACHMENT_STRESS_SECONDS says for how long (15).
+S3_ATTACHMENT_STRESS_SECONDS says for how long (15). Where S3_ATTACHMENT_STRESS_OTHER says how another login is connected to the
+database (the words that libpq takes), it takes part with transactions that last.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import hashlib
 import logging
 import os
 import random
 import threading
 import time
 
+import psycopg2
 from odoo.modules.registry import DummyRLock, Registry
 from odoo.tests import tagged
 
 from .. import storage
-from ..engine import errors
+from ..engine import errors, gc
 from ..engine.store import ObjectStore
 from .common import CommittedCase
 
@@ -32,6 +35,8 @@ _logger = logging.getLogger(__name__)
 SECONDS = float(os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "15"))
 # A writer has two connections: it takes --db_maxconn=32.
 WRITERS, CONTENTS = 6, 16
+OTHER = os.environ.get("S3_ATTACHMENT_STRESS_OTHER", "")
+_INSERT = "INSERT INTO ir_attachment (name, type, store_fname, checksum, file_size, mimetype)"
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -96,6 +101,48 @@ class TestStress(CommittedCase):
             except errors.NotFound:
                 self.lost.add((fname, time.monotonic()))
 
+    def stranger(self, seed):
+        """Another login, whose long transactions store as Odoo does, or copy rows and know nothing of locks and marks."""
+        choose = random.Random(seed)  # noqa: S311
+        named = {self.name_of(content): content for content in self.contents}
+        with contextlib.closing(psycopg2.connect(OTHER)) as connection:
+            connection.set_session(isolation_level="REPEATABLE READ")
+            while time.monotonic() < self.stop:
+                action = choose.choice(("copies", "stores"))
+                # A row that somebody else has deleted since this transaction began cannot be copied by it.
+                with contextlib.suppress(psycopg2.errors.SerializationFailure):
+                    with connection, connection.cursor() as cursor:
+                        if action == "stores":
+                            self.store_as_odoo(cursor, *choose.choice(list(named.items())))
+                        else:
+                            self.copy_rows(cursor, list(named))
+                        rows = {row[0] for row in cursor.fetchall()}
+                        time.sleep(choose.random())
+                    self.counts[action] += len(rows)
+                    with self.transaction() as env:
+                        self.look(env, rows)
+                    with self.guard:
+                        self.alive |= rows
+
+    def name_of(self, content):
+        sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        return f"{sha1[:2]}/{sha1}"
+
+    def store_as_odoo(self, cursor, fname, content):
+        gc.hold(cursor, fname)
+        with self.transaction() as env:
+            env["s3.gc.mark"]._mark(env.cr, fname)
+        self.store.put(fname, content)
+        cursor.execute(f"{_INSERT} VALUES ('stored', 'binary', %s, %s, %s, 'application/octet-stream') RETURNING id", [fname, fname[3:], len(content)])
+
+    def copy_rows(self, cursor, names):
+        # Not those that somebody is about to delete: their marks may be older than this transaction, for which there is the grace that this test
+        # does without. Nobody has to wait for the rows afterwards.
+        cursor.execute("SAVEPOINT choice; SELECT id FROM ir_attachment WHERE store_fname = ANY(%s) LIMIT 5 FOR UPDATE SKIP LOCKED", [names])
+        chosen = [row[0] for row in cursor.fetchall()]
+        select = "SELECT 'copied', type, store_fname, checksum, file_size, mimetype FROM ir_attachment WHERE id = ANY(%s) RETURNING id"
+        cursor.execute(f"ROLLBACK TO choice; {_INSERT} {select}", [chosen])
+
     def collector(self):
         while time.monotonic() < self.stop:
             with self.transaction() as env:
@@ -117,6 +164,7 @@ class TestStress(CommittedCase):
 
         threads = [threading.Thread(target=run, args=(self.writer, seed)) for seed in range(WRITERS)]
         threads += [threading.Thread(target=run, args=(self.collector,))]
+        threads += [threading.Thread(target=run, args=(self.stranger, WRITERS))] if OTHER else []
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -125,6 +173,7 @@ class TestStress(CommittedCase):
         self.assertEqual(failures, [])
         self.assertEqual(len(self.lost), 0)
         self.assertGreater(self.counts["deleted"], CONTENTS)
+        self.assertEqual(self.counts["copies"] > 0 and self.counts["stores"] > 0, bool(OTHER))
         with self.transaction() as env:
             for attachment in env["ir.attachment"].browse(self.alive):
                 self.assertIn(attachment.raw, self.contents)
