@@ -144,9 +144,18 @@ class TestStress(CommittedCase):
         cursor.execute(f"ROLLBACK TO choice; {_INSERT} {select}", [chosen])
 
     def collector(self):
+        # It takes its time between looking and deleting: without the locks somebody would store just then.
+        store, choose = ObjectStore(self.settings), random.Random(-1)  # noqa: S311
+        real = store.delete
+
+        def delete(names):
+            time.sleep(choose.random() / 20)
+            return real(names)
+
+        store.delete = delete
         while time.monotonic() < self.stop:
             with self.transaction() as env:
-                report = storage.collect(env, self.store, 60)
+                report = storage.collect(env, store, 60)
             self.counts["deleted"] += report.deleted
             self.counts["busy"] += len(report.busy)
             self.counts["collections"] += 1
