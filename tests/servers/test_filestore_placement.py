@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Placement
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Route
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.store import ObjectStore
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.transfer import MULTIPART_FROM, Transfer
@@ -68,7 +68,7 @@ def test_as_it_is_asked_for(name: str, kind: str, start_server: Callable[[str], 
 def test_route_with_a_placement_of_its_own(start_server: Callable[[str], Server]) -> None:
     """Beside the same content of no route and of one that has gone from the settings; each is an object, and goes for itself."""
     plain = prepared(start_server("minio"), sse="AES256")
-    given = Placement(storage_class="REDUCED_REDUNDANCY", sse="aws:kms", kms_key_id=KMS_KEY)
+    given = Route(storage_class="REDUCED_REDUNDANCY", sse="aws:kms", kms_key_id=KMS_KEY)
     objects = ObjectStore(dataclasses.replace(plain.config, routes=(("cold", given),)))
     assert plain.probe()
     assert objects.probe()
@@ -80,7 +80,7 @@ def test_route_with_a_placement_of_its_own(start_server: Callable[[str], Server]
     assert objects.delete(names[:1]) == {}
     # Who does not know the route any more reads all the same.
     assert [plain.get_bytes(fname) for fname in names[1:]] == [SMALL, SMALL]
-    refused = ObjectStore(dataclasses.replace(plain.config, routes=(("cold", given), ("ia", Placement(storage_class="STANDARD_IA")))))
+    refused = ObjectStore(dataclasses.replace(plain.config, routes=(("cold", given), ("ia", Route(storage_class="STANDARD_IA")))))
     with pytest.raises(Denied, match="InvalidStorageClass"):
         refused.probe()
 

@@ -46,7 +46,7 @@ def is_proved(config: Config, at: Notes) -> bool:
     :param config: of the first end point; its ``failover`` is the second one.
     """
     found = at.get_note(_name(config))
-    return bool(found) and _parsed(found[0]) == {**_pair(config), "state": "proved"}
+    return found is not None and _parsed(found[0]) == {**_pair(config), "state": "proved"}
 
 
 def not_proved(config: Config, second: Notes) -> str:

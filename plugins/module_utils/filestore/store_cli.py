@@ -34,11 +34,12 @@ def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     store = open_store(store.config)
     changed = store.probe(write=not options.read_only, anew=options.anew)
     # With which key, and for how long its links are good: what a rotation has to know.
-    answer = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
+    answer: dict[str, Any] = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
     if isinstance(store, Failover):
         answer["failover"] = store.second.config.where
         if store.config.failover_writes == "allow":
-            answer["changed"] |= store.prove(write=not options.read_only, anew=options.anew, seconds=options.replication_timeout)
+            missing = store.prove(write=not options.read_only, anew=options.anew, seconds=options.replication_timeout)
+            answer["changed"] = changed or missing
     return answer
 
 
