@@ -401,6 +401,10 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[
         for above in found.targets:
             if below.bucket == above.bucket and below.prefix.startswith(above.prefix) and _DIRECTORY.match(below.prefix, len(above.prefix)):
                 raise ConfigError(f"prefix {below.prefix} looks like a directory of the contents with the prefix {above.prefix or '(none)'}: choose another")
+    for route, own in found.by_route.items():
+        # NGINX knows one host of the store, and there each bucket has a host of its own.
+        if own.serve_mode == "x_accel" and own.bucket != found.bucket and found.addressing_style != "path":
+            raise ConfigError(f"serve_mode of {SECTION}:{route} is x_accel with another bucket, which needs addressing_style path (or redirect or proxy there)")
     return found
 
 

@@ -342,7 +342,8 @@ class Migration:
         transfer = self.job.transfer
         for bucket, target in {target.bucket: target for target in transfer.config.targets}.items() if not conditions.unversioned else ():
             if not transfer.at(target).versioned():
-                wrong.append(f"the bucket {bucket} does not keep former versions, so a mistake could not be undone")
+                which = "the bucket" if bucket == transfer.config.bucket else f"the bucket {bucket}"
+                wrong.append(f"{which} does not keep former versions, so a mistake could not be undone")
         known = self.job.state.read()["prefixes"]
         now = self.job.clock()
         states = [known.get(prefix, {}) for prefix in self.prefixes]

@@ -104,7 +104,7 @@ class ObjectStream(Stream):
     def _mode(self, as_attachment: bool) -> str:
         """Who sends the file: the store (``redirect``), NGINX (``x_accel``), or Odoo (``proxy``)."""
         try:
-            settings = self._store.config
+            settings = self._store.config.of(self._fname)
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
         mimetype = (self.mimetype or "").lower()
@@ -144,7 +144,7 @@ class ObjectStream(Stream):
         return response
 
     def _redirect(self, as_attachment: bool, immutable: bool) -> Response:
-        settings = self._store.config
+        settings = self._store.config.of(self._fname)
         if is_resource_modified(request.httprequest.environ, etag=self.etag if isinstance(self.etag, str) else None):
             disposition = content_disposition("attachment" if as_attachment else "inline", self.download_name or "file")
             try:

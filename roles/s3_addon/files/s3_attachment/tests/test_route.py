@@ -9,20 +9,24 @@ import dataclasses
 import hashlib
 import os
 import secrets
+import time
+import urllib.request
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, ValidationError
-from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
 from .. import storage
-from ..engine import keys
-from ..engine.config import Placement
-from ..engine.errors import NotFound
+from ..engine import fence, keys
+from ..engine.config import Route
+from ..engine.errors import Denied, NotFound
 from ..engine.store import ObjectStore
 from .common import CommittedCase, StoreCase
 
-COLD, OTHER = Placement(storage_class="REDUCED_REDUNDANCY"), Placement(storage_class="STANDARD")
+COLD, OTHER = Route(storage_class="REDUCED_REDUNDANCY"), Route(storage_class="STANDARD")
+# A second bucket, in which the key of this Odoo may do as much as in the first.
+ANOTHER_BUCKET = os.environ.get("S3_ATTACHMENT_TEST_BUCKET", "plain")
 
 
 class RouteCase(StoreCase):
@@ -217,3 +221,193 @@ class TestRouteGarbage(RouteCase, CommittedCase):
     def forget_rules(self):
         with self.transaction() as env:
             env["s3.route"].search([]).unlink()
+
+
+class ElsewhereCase(StoreCase):
+    """The route ``apart`` leads to another bucket, and ``near`` to another prefix."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.routes = {"apart": Route(bucket=ANOTHER_BUCKET), "near": Route(prefix=f"{cls.settings.prefix}near/")}
+        cls.store = cls.with_routes()
+
+    @classmethod
+    def with_routes(cls, **changed):
+        """The store with some routes in another way; None for no longer having one."""
+        routes = {code: route for code, route in {**cls.routes, **changed}.items() if route}
+        # Not every second bucket keeps versions.
+        return ObjectStore(dataclasses.replace(cls.settings, routes=tuple(routes.items()), gc_grace_hours=0, gc_unversioned="allow"))
+
+    @classmethod
+    def _empty(cls):
+        super()._empty()
+        for key in cls.listed(ANOTHER_BUCKET):
+            cls.store._client().delete_object(Bucket=ANOTHER_BUCKET, Key=key)
+
+    @classmethod
+    def listed(cls, bucket):
+        answer = cls.store._client().list_objects_v2(Bucket=bucket, Prefix=cls.settings.prefix)
+        return [item["Key"] for item in answer.get("Contents", [])]
+
+    def places(self, sha1):
+        """Where there is an object with that content: pairs of bucket and key."""
+        return {(bucket, key) for bucket in (self.settings.bucket, ANOTHER_BUCKET) for key in self.listed(bucket) if sha1 in key}
+
+    def rule(self, env, code, **values):
+        return env["s3.route"].create({"name": "a rule", "code": code, **values})
+
+
+@tagged("-standard", "-at_install", "post_install", "s3_attachment")
+class TestRouteElsewhere(ElsewhereCase, HttpCase):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(storage._fences.clear)
+
+    def get(self, attachment, query="?download=1", **headers):
+        return self.opener.get(f"{self.base_url()}/web/content/{attachment.id}{query}", headers=headers, allow_redirects=False, timeout=30)
+
+    def test_object_is_in_the_right_bucket(self):
+        """Pitfall 31: 19.0 hands no more than a content on to where it is stored."""
+        raw = secrets.token_bytes(100)
+        sha1 = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+        prefix, bucket = self.settings.prefix, self.settings.bucket
+        plain = self.create(raw)
+        apart_rule = self.rule(self.env, "apart", mimetype="application/x-apart")
+        self.rule(self.env, "near", mimetype="application/x-near")
+        apart, near = self.env["ir.attachment"].create([{"name": kind, "raw": raw, "mimetype": f"application/x-{kind}"} for kind in ("apart", "near")])
+        name = keys.build(sha1)
+        self.assertEqual([record.store_fname for record in (plain, apart, near)], [name, f"{name}-apart", f"{name}-near"])
+        everywhere = {(bucket, prefix + name), (ANOTHER_BUCKET, f"{prefix}{name}-apart"), (bucket, f"{prefix}near/{name}-near")}
+        self.assertEqual(self.places(sha1), everywhere)
+        # One by one, as on the form: for several at once the store is not asked.
+        self.assertEqual([self.env["ir.attachment"].browse(record.id).s3_bucket for record in (plain, apart, near)], [bucket, ANOTHER_BUCKET, bucket])
+        # Written again, and copied: it stays where it is, whatever becomes of the rule.
+        plain.write({"raw": raw, "mimetype": "application/x-apart"})
+        apart_rule.unlink()
+        self.assertEqual(plain.store_fname, f"{name}-apart")
+        copied = apart.copy()
+        self.assertEqual(self.places(sha1), everywhere)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual((plain + apart + near + copied).mapped("raw"), [raw] * 4)
+        for record in (plain, near, copied):
+            self.assertEqual(self.env["ir.attachment"].browse(record.id).raw, raw)
+
+    def test_file_of_another_company(self):
+        """Pitfall 32: the bucket is that of the company whose file it is, whoever reads it."""
+        other = self.env["res.company"].create({"name": "Another company"})
+        where = {"company_id": other.id, "company_ids": [(6, 0, [other.id])]}
+        new_test_user(self.env, "s3-elsewhere", "base.group_user", password="s3-elsewhere-password", **where)  # noqa: S106
+        partner = self.env["res.partner"].create({"name": "Somebody"})
+        self.rule(self.env, "apart", company_id=self.env.company.id)
+        self.rule(self.env, "near", company_id=other.id)
+        self.authenticate("s3-elsewhere", "s3-elsewhere-password")
+        for size, status in ((500, 200), (5000, 302)):
+            raw = secrets.token_bytes(size)
+            attachment = self.create(raw, res_model="res.partner", res_id=partner.id, company_id=self.env.company.id)
+            self.assertEqual(attachment.s3_bucket, ANOTHER_BUCKET)
+            response = self.get(attachment)
+            self.assertEqual(response.status_code, status, response.text[:300])
+            if status == 302:
+                self.assertIn(f"/{ANOTHER_BUCKET}/{self.settings.prefix}{attachment.store_fname}?", response.headers["Location"])
+                with urllib.request.urlopen(response.headers["Location"], timeout=30) as answer:  # noqa: S310
+                    self.assertEqual(answer.read(), raw)
+            else:
+                self.assertEqual(response.content, raw)
+
+    def test_who_sends_it(self):
+        """Each route's files as the route says, the rest as ever; and each link is good for as long as the route says."""
+        store = self.with_routes(
+            apart=Route(bucket=ANOTHER_BUCKET, serve_mode="x_accel"),
+            near=Route(prefix=f"{self.settings.prefix}near/", serve_mode="proxy"),
+            long=Route(presign_ttl=self.settings.presign_ttl + 100),
+        )
+        new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
+        self.authenticate("s3-tester", "s3-tester-password")
+        raw, links = secrets.token_bytes(5000), {}
+        with patch.object(storage, "_load", lambda: store):
+            for code in ("apart", "near", "long"):
+                self.rule(self.env, code, mimetype=f"application/x-{code}")
+            for code in ("", "apart", "near", "long"):
+                attachment = self.create(raw, mimetype=f"application/x-{code or 'own'}")
+                self.assertEqual(keys.parse(attachment.store_fname).route, code)
+                response = self.get(attachment, "?download=1&unique=1", **{"X-S3-Attachment-Accel": "on"})
+                links[code] = response.headers.get("Location") or response.headers.get("X-Accel-Redirect") or response.content
+        self.assertEqual(links["near"], raw)
+        self.assertTrue(links["apart"].startswith(f"/-/s3_attachment/cached/{ANOTHER_BUCKET}/{self.settings.prefix}"), links["apart"])
+        self.assertIn(f"X-Amz-Expires={self.settings.presign_ttl}&", links[""])
+        self.assertIn(f"X-Amz-Expires={self.settings.presign_ttl + 100}&", links["long"])
+
+
+@tagged("-standard", "-at_install", "post_install", "s3_attachment")
+class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(storage._fences.clear)
+        self.raw = secrets.token_bytes(100)
+        self.sha1 = hashlib.sha1(self.raw, usedforsecurity=False).hexdigest()
+        self.plain, self.fname = self.committed(self.raw)
+        with self.transaction() as env:
+            self.rule(env, "apart", mimetype="application/x-apart")
+        self.addCleanup(self.forget_rules)
+        self.routed, self.routed_fname = self.committed(self.raw, mimetype="application/x-apart")
+        self.here = (self.settings.bucket, self.settings.prefix + self.fname)
+        self.there = (ANOTHER_BUCKET, self.settings.prefix + self.routed_fname)
+        self.assertEqual(self.places(self.sha1), {self.here, self.there})
+
+    def forget_rules(self):
+        with self.transaction() as env:
+            env["s3.route"].search([]).unlink()
+
+    def test_collecting_the_one_leaves_the_other(self):
+        self.unlink(self.routed)
+        self.collect_until({self.here})
+        self.assertEqual(self.read(self.plain), self.raw)
+        self.unlink(self.plain)
+        self.collect_until(set())
+
+    def collect_until(self, expected):
+        """A transaction of the Odoo beside these tests may be older than a mark: then its turn comes later."""
+        for _attempt in range(50):
+            with self.transaction() as env:
+                report = storage.collect(env, self.store, 60)
+            if self.places(self.sha1) == expected:
+                return
+            time.sleep(0.2)
+        self.fail(f"{self.places(self.sha1)} is not {expected}: {report}")
+
+    def test_copy(self):
+        """It reads from both, and deletes in neither; also where only the route's bucket is the original's."""
+        for mine in ({"instance_id": "copy"}, {"instance_id": "copy", "prefix": f"{self.settings.prefix}copy/"}):
+            apart = Route(bucket=ANOTHER_BUCKET, prefix=self.settings.prefix)
+            copy = ObjectStore(dataclasses.replace(self.store.config, **mine, routes=(("apart", apart),)))
+            with patch.object(storage, "_load", lambda copy=copy: copy), mute_logger("odoo.addons.s3_attachment.storage"):
+                self.assertEqual(self.read(self.routed), self.raw)
+                new, fname = self.committed(secrets.token_bytes(100), mimetype="application/x-apart")
+                with self.transaction() as env:
+                    self.assertEqual(fence.examine(copy, env.cr).state, fence.FOREIGN)
+                    self.assertRaises(fence.NotOwner, storage.collect, env, copy, 60)
+                    path = env["ir.attachment"]._full_path(fname)
+                self.assertTrue(os.path.isfile(path))
+                self.unlink(new)
+                self.addCleanup(lambda path=path: os.path.exists(path) and os.unlink(path))
+            self.assertEqual(self.places(self.sha1), {self.here, self.there})
+            self.assertFalse(self.places(fname[3:43]))
+
+    def test_route_whose_bucket_was_changed(self):
+        """Nothing is stored by it, deleted, or taken for missing, until its files are where the settings say; all else goes on."""
+        for route in (None, Route(prefix=f"{self.settings.prefix}new/")):
+            changed = self.with_routes(apart=route)
+            with patch.object(storage, "_load", lambda changed=changed: changed):
+                self.committed(secrets.token_bytes(100))
+                with mute_logger("odoo.addons.s3_attachment.storage", "odoo.addons.s3_attachment.models.s3_route"):
+                    if route:
+                        with self.assertRaisesRegex(UserError, "does not accept it"):
+                            self.committed(secrets.token_bytes(100), mimetype="application/x-apart")
+                with self.transaction() as env:
+                    sentence = f"the contents of the route apart are in bucket {ANOTHER_BUCKET}"
+                    self.assertRaisesRegex(Denied, sentence, storage.collect, env, changed, 60)
+                    self.assertRaisesRegex(Denied, sentence, storage.auditor(env, changed, "1/256", "size", False).audit)
+        self.assertEqual(self.read(self.routed), self.raw)
+        self.assertEqual(self.places(self.sha1), {self.here, self.there})
