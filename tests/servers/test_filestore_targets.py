@@ -251,10 +251,11 @@ def test_route_that_has_moved(places: Places, capsys: pytest.CaptureFixture[str]
     # Of a route without contents it does not matter; and what is not settled is not forgotten.
     note = json.loads(places.store.get_note(fence.OWNER)[0])  # type: ignore[index]
     assert note["routes"] == {"cold": [places.cold, "shop/"], "near": [places.files.bucket, "new/"]}
-    settings = "\n[s3_attachment:cold]\nprefix = cold/\n[s3_attachment:near]\nprefix = new/\n"
-    with open(config, "a", encoding="utf-8") as file:
-        file.write(settings)
-    moved = ["--config", str(config), "moved", "--database", places.files.database, "--route", "cold"]
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"\n[s3_attachment:cold]\nbucket = {places.cold}\n[s3_attachment:near]\nprefix = new/\n")
+    probe = ["--config", str(config), "probe", "--read-only", "--database", places.files.database]
+    assert cli.main(probe) == 0
+    moved = ["--config", str(config), "moved", "--database", places.files.database, "--route", "cold", "--bucket", places.files.bucket, "--prefix", "cold/"]
     assert cli.main(moved) == 1
     assert f"prefix cold/ does not have {NAME}-cold: copy all contents of the route cold there" in capsys.readouterr().err
     places.client.copy_object(Bucket=places.files.bucket, Key=f"cold/{NAME}-cold", CopySource={"Bucket": places.cold, "Key": f"shop/{NAME}-cold"})
@@ -262,6 +263,10 @@ def test_route_that_has_moved(places: Places, capsys: pytest.CaptureFixture[str]
         assert cli.main(moved) == 0
         assert json.loads(capsys.readouterr().out) == {"changed": changed_now, "contents": 1}
     assert places.run("audit", elsewhere)["verified"] == 1
+    # Settings that do not follow are refused before they are in force.
+    capsys.readouterr()
+    assert cli.main(probe) == 1
+    assert f"the contents of the route cold are in bucket {places.files.bucket}, prefix cold/" in capsys.readouterr().err
     with places.transaction() as cursor:
         assert not fence.examine(ObjectStore(elsewhere), cursor).moved
         assert list(fence.examine(places.store, cursor).moved) == ["cold"]

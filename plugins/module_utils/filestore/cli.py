@@ -32,11 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     probe.add_argument(
         "--replication-timeout", type=float, default=60, metavar="SECONDS", help="how long an object may take to the other end point, for failover_writes"
     )
+    probe.add_argument("--database", default="", help="see that this one's contents are where the settings say")
     probe.add_argument("--settings-on-stdin", action="store_true", help=f"try what standard input has, in the place of {config.FILE_NAME}")
     for name, text in (
         ("fence", "tell whose the objects are"),
         ("adopt", "make the objects this database's, in the place of another one"),
-        ("moved", "note that the contents of a route have been copied to where the settings say"),
+        ("moved", "note that the contents of a route have been copied to another bucket or prefix, once all are there"),
         ("drain", "store what was kept on this host while the store did not answer"),
         ("gc", "delete objects that no attachment refers to"),
     ):
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         if name == "moved":
             command.add_argument("--route", required=True)
+            command.add_argument("--bucket", default="", help="the new one, if it is not that of the settings")
+            command.add_argument("--prefix", default="", help="the new one, if it is not that of the settings")
     cache_cli.add_command(commands)
     migration_cli.add_commands(commands)
     options = parser.parse_args(arguments)

@@ -177,6 +177,7 @@ def claim(store: WritableNotes, cursor: Cursor) -> Fence:
     if fence.ours and fence.note.get("routes", {}) != (routes := _routes(fence, store.config)):
         # If somebody else is faster, there is another time.
         store.put_note(OWNER, json.dumps({**fence.note, "routes": routes}, indent=1).encode(), replaces=fence.etag)
+        fence = examine(store, cursor)
     return fence
 
 
@@ -203,8 +204,8 @@ def adopt(store: WritableNotes, cursor: Cursor, owner: str) -> bool:
 
 
 def note_move(store: WritableNotes, cursor: Cursor, route: str) -> bool:
-    """Note that the contents of a route are where the settings say, which somebody has made sure of; returns whether that was not known."""
-    fence = examine(store, cursor)
+    """Note that the contents of a route are where the store's settings say, which somebody has made sure of; returns whether that was not known."""
+    fence = claim(store, cursor)
     if not fence.ours:
         raise NotOwner(fence.reason)
     if route not in fence.moved:
@@ -241,7 +242,7 @@ def _moved(note: Mapping[str, Any], config: Config, cursor: Cursor) -> dict[str,
         if cursor.fetchall():
             found[route] = (
                 f"the contents of the route {route} are in bucket {was[0]}, prefix {was[1] or '(none)'}, and the settings say bucket {wanted[0]}, "
-                f"prefix {wanted[1] or '(none)'}: put back what they said, or copy the contents there and run the engine's command moved"
+                f"prefix {wanted[1] or '(none)'}: put back what they said, or move the contents as docs/addon.md says"
             )
     return found
 

@@ -2,15 +2,25 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-"""A route with another bucket or prefix than before, after somebody has copied its contents."""
+"""A route that gets another bucket or prefix, after somebody has copied its contents there."""
 
 from __future__ import annotations
 
+import dataclasses
+
 from . import keys
 from .catalogue import PREFIXES, Catalogue
-from .config import Config
+from .config import Config, Route
 from .errors import NotFound
 from .transfer import Transfer
+
+
+def planned(config: Config, route: str, bucket: str, prefix: str) -> Config:
+    """The settings as they will be; '' is for what they say now."""
+    routes = dict(config.routes)
+    own = routes.get(route, Route(*config.placement()))
+    routes[route] = own._replace(bucket=bucket or own.bucket, prefix=prefix or own.prefix)
+    return dataclasses.replace(config, routes=tuple(routes.items()))
 
 
 def check(config: Config, catalogue: Catalogue, route: str) -> int:

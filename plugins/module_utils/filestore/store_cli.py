@@ -14,7 +14,7 @@ from typing import Any
 
 from . import database, fence, gc, outbox, relocation
 from .config import Config
-from .errors import StoreError
+from .errors import Denied, StoreError
 from .failover import Failover, open_store
 from .store import ObjectStore
 
@@ -32,6 +32,10 @@ def _transactions(options: argparse.Namespace) -> database.Transaction:
 
 def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     store = open_store(store.config)
+    # Before anything is stored: contents that would not be found are worse than a key that does not work.
+    moved = fence.moved(store, database.Queries(_transactions(options))) if options.database else {}
+    for sentence in moved.values():
+        raise Denied(sentence)
     changed = store.probe(write=not options.read_only, anew=options.anew)
     # With which key, and for how long its links are good: what a rotation has to know.
     answer: dict[str, Any] = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
@@ -62,10 +66,11 @@ def _adopt(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _moved(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
+    settings = relocation.planned(store.config, options.route, options.bucket, options.prefix)
     with database.open_catalogue(options.database, database.parameters_of(options.config)) as catalogue:
-        count = relocation.check(store.config, catalogue, options.route)
+        count = relocation.check(settings, catalogue, options.route)
     with _transactions(options)() as cursor:
-        changed = fence.note_move(store, cursor, options.route)
+        changed = fence.note_move(ObjectStore(settings), cursor, options.route)
     return {"changed": changed, "contents": count}
 
 
