@@ -87,6 +87,7 @@ options:
   bucket:
     description:
       - The bucket. It is given together with the connection's options; without it, both come from O(config_file).
+      - Routes of the addon to other buckets or prefixes are known from O(config_file) only. Where files went by them, a run without it is refused.
     type: str
   prefix:
     description: What the keys of the objects begin with, before Odoo's own names.

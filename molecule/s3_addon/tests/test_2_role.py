@@ -24,6 +24,15 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "time-out": ({"settings": {"connect_timeout": 0}}, ["connect_timeout (from s3_addon_settings) is '0'"]),
     "archive": ({"storage_class": "GLACIER"}, ["storage_class (from s3_addon_storage_class) is 'GLACIER'", "can be read at once"]),
     "route": ({"routes": [{"code": "Cold"}]}, ["the route of the section s3_attachment:Cold"]),
+    "route's setting": ({"routes": [{"code": "cold", "prefix": "cold"}]}, ["prefix (from s3_attachment:cold) is 'cold', but must be names"]),
+    "route's web server": (
+        {"routes": [{"code": "cold", "bucket": "plain", "serve_mode": "x_accel"}], "settings": {"addressing_style": "virtual"}},
+        ["serve_mode of s3_attachment:cold is x_accel with another bucket, which needs addressing_style path"],
+    ),
+    "route's bucket": (
+        {"routes": [{"code": "cold", "bucket": "no-such-bucket"}]},
+        ["cannot use the object store", "in bucket no-such-bucket at http://127.0.0.1:9000", "Nothing has been changed for Odoo"],
+    ),
     "route twice": ({"routes": [{"code": "cold"}, {"code": "cold"}]}, ["s3_addon_routes has cold more than once"]),
     "path": ({"path": "addons"}, ['s3_addon_path is "addons"', "absolute paths"]),
     "not on addons_path": ({"path": "/srv/addons"}, ["s3_addon_path is /srv/addons, which is not on addons_path of /etc/odoo/odoo.conf", "/opt/odoo/addons"]),
@@ -95,6 +104,16 @@ def test_settings_need_no_restart(host: Host, admin: Person):
     assert play("again.yml", {}).changed == ["Write the settings"]
     assert lifetimes() == {"120"}
     assert pid(host) == before
+
+
+def test_route_to_another_bucket(host: Host):
+    """It is proved as the one for all else is, before it is in force."""
+    routes = {"s3_addon_routes": [{"code": "apart", "bucket": "plain", "prefix": "apart/", "serve_mode": "proxy", "presign_ttl": 60}]}
+    assert play("again.yml", routes).changed == ["Store and read an object as Odoo", "Write the settings"]
+    assert host.check_output("find /var/lib/minio -path '*/plain/apart/.probe/*/xl.meta'")
+    section = host.check_output("sed -n '/:apart/,$p' /etc/odoo/s3_attachment.conf").split("\n")
+    assert section == ["[s3_attachment:apart]", "bucket = plain", "prefix = apart/", "serve_mode = proxy", "presign_ttl = 60"]
+    assert play("again.yml", {}).changed == ["Write the settings"]
 
 
 def test_cache_is_looked_after(host: Host):

@@ -78,13 +78,16 @@ class Fence:
     def ours(self) -> bool:
         return self.state == OURS
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What keeps this database from writing and deleting; nothing if it may do both."""
+        return tuple(self.moved.values()) if self.ours else (self.reason,)
+
     def require(self) -> None:
         """:raises NotOwner: if this database may not write and delete.
         :raises Denied: if the settings do not say where all contents are."""
-        if not self.ours:
-            raise NotOwner(self.reason)
-        for sentence in self.moved.values():
-            raise Denied(sentence)
+        for sentence in self.faults:
+            raise (Denied if self.ours else NotOwner)(sentence)
 
     def require_place(self, fname: str) -> None:
         """:raises Denied: if the settings do not say where the contents are that are stored as this one."""

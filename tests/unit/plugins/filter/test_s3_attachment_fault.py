@@ -46,4 +46,11 @@ def test_routes():
     cold = {"code": "cold", "storage_class": "GLACIER_IR", "sse": "", "kms_key_id": ""}
     assert s3_attachment_fault(FINE, "role_", {}, [cold, {"code": "plain"}]) == ""
     assert s3_attachment_fault(FINE, "role_", {}, [cold, cold]) == "role_routes has cold more than once."
+    deep = {"code": "deep", "bucket": "deep", "prefix": "", "serve_mode": "x_accel", "presign_ttl": None}
+    assert s3_attachment_fault(FINE, "role_", {}, [deep, {**deep, "code": "long", "presign_ttl": 900}]) == ""
+    assert "presign_ttl (from s3_attachment:deep) is '901'" in s3_attachment_fault(FINE, "role_", {}, [{**deep, "presign_ttl": 901}])
+    # NGINX knows the store by one host only.
+    sentence = "serve_mode of s3_attachment:deep is x_accel with another bucket, which needs addressing_style path"
+    assert sentence in s3_attachment_fault({**FINE, "endpoint_url": ""}, "role_", {}, [deep])
+    assert s3_attachment_fault({**FINE, "endpoint_url": ""}, "role_", {}, [{**deep, "serve_mode": ""}]) == ""
     assert "storage_class (from s3_attachment:cold) is 'GLACIER'" in s3_attachment_fault(FINE, "role_", {}, [{**cold, "storage_class": "GLACIER"}])

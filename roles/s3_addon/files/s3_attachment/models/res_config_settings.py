@@ -45,7 +45,8 @@ class ResConfigSettings(models.TransientModel):
                 values["s3_attachment_failover"] = self._s3_attachment_failover(store)
                 # The page must open when the store does not answer, so it is not asked.
                 found = storage.last_known_owner(self.env, store)
-                values["s3_attachment_owner"] = found.reason if found else self.env._("Whose the objects are has not been asked yet in this process")
+                known = "; ".join((found.reason, *found.moved.values())) if found else ""
+                values["s3_attachment_owner"] = known or self.env._("Whose the objects are has not been asked yet in this process")
         except StoreError as error:
             values["s3_attachment_fault"] = str(error)
         self.env.cr.execute("SELECT (SELECT count(*) FROM s3_outbox), (SELECT count(*) FROM s3_gc_mark)")
@@ -105,8 +106,10 @@ class ResConfigSettings(models.TransientModel):
                 owner = fence.examine(store, self.env.cr)
                 # Where the objects belong to another database, nothing is stored.
                 store.probe(write=owner.ours)
-                kind = "success" if owner.ours else "warning"
-                text = self.env._("The object store answers, and what was stored there comes back as it was: %s.", owner.reason)
+                kind = "warning" if owner.faults else "success"
+                text = self.env._(
+                    "The object store answers, and what was stored there comes back as it was: %s.", "; ".join((owner.reason, *owner.moved.values()))
+                )
                 if not owner.ours:
                     text = self.env._("The object store answers, but nothing is stored there: %s.", owner.reason)
         except StoreError as error:
