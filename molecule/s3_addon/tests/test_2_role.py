@@ -22,6 +22,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no key": ({"access_key": ""}, ["secret_key is set (from s3_addon_secret_key) without access_key"]),
     "further": ({"settings": {"secret_key": "x"}}, ["s3_addon_settings has secret_key"]),
     "time-out": ({"settings": {"connect_timeout": 0}}, ["connect_timeout (from s3_addon_settings) is '0'"]),
+    "second store": ({"failover_endpoint_url": "http://127.0.0.1:9000"}, ["failover_endpoint_url (from s3_addon_failover_endpoint_url) is endpoint_url itself"]),
+    "no second store": ({"failover_bucket": "plain"}, ["failover_bucket is set (from s3_addon_failover_bucket) without failover_endpoint_url"]),
     "archive": ({"storage_class": "GLACIER"}, ["storage_class (from s3_addon_storage_class) is 'GLACIER'", "can be read at once"]),
     "route": ({"routes": [{"code": "Cold"}]}, ["the route of the section s3_attachment:Cold"]),
     "route's setting": ({"routes": [{"code": "cold", "prefix": "cold"}]}, ["prefix (from s3_attachment:cold) is 'cold', but must be names"]),
@@ -85,6 +87,20 @@ def test_key_that_may_not_write_never_gets_into_use(host: Host):
     assert "AccessDenied (403)" in run.output and "Nothing has been changed for Odoo" in run.output
     assert secret("secret_key") not in run.output
     assert host.check_output(STATE) == before
+
+
+def test_second_store_without_replication_is_read_only(host: Host):
+    """The same server by another name, and a bucket that nothing is replicated to."""
+    before = host.check_output(STATE)
+    second = {"s3_addon_failover_endpoint_url": "http://localhost:9000", "s3_addon_failover_bucket": "plain"}
+    run = play("again.yml", {**second, "s3_addon_failover_writes": "allow", "s3_addon_failover_timeout": 1}, "-vvv")
+    said = run.output.replace("\n", " ")
+    assert run.code != 0
+    assert "failover_writes is allow, but what is stored in bucket odoo at http://127.0.0.1:9000 did not come to bucket plain at http://localhost:9000" in said
+    assert "within 1 s: set up replication both ways between the two, or set failover_writes to refuse" in said
+    assert host.check_output(STATE) == before and secret("secret_key") not in run.output
+    assert play("again.yml", second).changed == ["Write the settings"]
+    assert play("again.yml", {}).changed == ["Write the settings"]
 
 
 def test_settings_need_no_restart(host: Host, admin: Person):

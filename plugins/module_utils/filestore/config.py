@@ -385,7 +385,7 @@ def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[
                 f"connect_timeout and read_timeout make {connect + read} s, which must not be more than half of op_budget, {budget} s, "
                 "as the other half is for failover_endpoint_url"
             )
-    elif failover := sorted(name for name in values if name.startswith("failover_") and name != "failover_writes"):
+    elif failover := sorted(name for name in values if name.startswith("failover_") and values[name] != "refuse"):
         raise ConfigError(f"{failover[0]} is set (from {origins.get(failover[0], 'unknown')}) without failover_endpoint_url; set that too, or none of them")
     if connect + read > budget:
         raise ConfigError(f"connect_timeout and read_timeout make {connect + read} s, which must not be more than op_budget, {budget} s")

@@ -105,6 +105,47 @@ def test_incomplete(folder):
             load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_KMS_KEY_ID="key", **other)
 
 
+def failover(folder, **more):
+    first = {"ODOO_S3_BUCKET": "abc", "ODOO_S3_ENDPOINT_URL": "http://a:9000", "ODOO_S3_ACCESS_KEY": "AK", "ODOO_S3_SECRET_KEY": SECRET}
+    return load(folder, **{**first, "ODOO_S3_FAILOVER_ENDPOINT_URL": "http://b:9000/", **{f"ODOO_S3_{name.upper()}": value for name, value in more.items()}})
+
+
+def test_second_end_point(folder):
+    assert load(folder, ODOO_S3_BUCKET="abc").failover is None
+    first = failover(folder)
+    second = first.failover
+    assert (second.endpoint_url, second.public_endpoint_url, second.bucket, second.key) == ("http://b:9000", "http://b:9000", "abc", ("AK", SECRET))
+    # Both together take no longer than one would.
+    assert (first.read_timeout, first.patience, second.patience) == (12, 15, 15)
+    assert load(folder, ODOO_S3_BUCKET="abc").patience == 30
+    own = {"bucket": "copies", "region": "eu-west-1", "access_key": "AK2", "secret_key": "other", "public_endpoint_url": "https://public"}
+    second = failover(folder, **{f"failover_{name}": value for name, value in own.items()}).failover
+    assert (second.bucket, second.region, second.key, second.public_endpoint_url) == ("copies", "eu-west-1", ("AK2", "other"), "https://public")
+    assert (second.prefix, second.where) == (first.prefix, "bucket copies at http://b:9000")
+    shown = config.shown(failover(folder, failover_access_key="AK2", failover_secret_key="other-secret"))
+    assert "other-secret" not in str(shown) and ("failover_secret_key", "********", "the environment") in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"failover_endpoint_url": "http://a:9000"}, "failover_endpoint_url (from the environment) is endpoint_url itself"),
+        ({"failover_endpoint_url": "b:9000"}, "failover_endpoint_url (from the environment) is 'b:9000', but must be http:// or"),
+        ({"failover_endpoint_url": "", "failover_bucket": "copies"}, "failover_bucket is set (from the environment) without failover_endpoint_url"),
+        ({"failover_endpoint_url": "", "failover_writes": "allow"}, "failover_writes is set (from the environment) without failover_endpoint_url"),
+        ({"endpoint_url": ""}, "failover_endpoint_url is set (from the environment) without endpoint_url"),
+        ({"failover_access_key": "AK2"}, "failover_access_key is set (from the environment) without failover_secret_key"),
+        ({"failover_writes": "yes"}, "failover_writes (from the environment) is 'yes', but must be refuse or allow"),
+        ({"read_timeout": "13"}, "connect_timeout and read_timeout make 16 s, which must not be more than half of op_budget, 30 s"),
+        ({"op_budget": "7"}, "connect_timeout and read_timeout make 4 s, which must not be more than half of op_budget, 7 s"),
+    ],
+)
+def test_wrong_second_end_point(folder, more, says):
+    with pytest.raises(ConfigError) as raised:
+        failover(folder, **more)
+    assert says in str(raised.value)
+
+
 def test_encryption(folder):
     key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab"
     found = load(folder, ODOO_S3_BUCKET="abc", ODOO_S3_SSE="aws:kms", ODOO_S3_KMS_KEY_ID=key, ODOO_S3_STORAGE_CLASS="GLACIER_IR")

@@ -35,7 +35,7 @@ def test_counts(tmp_path, shared):
     assert [value(text, f'operation_seconds_bucket{{operation="read",le="{bound}"}}') for bound in ("0.025", "0.05", "30.0", "+Inf")] == [0, 2, 2, 3]
     assert value(text, 'operation_seconds_sum{operation="read"}') == 40.06
     assert value(text, 'operation_seconds_count{operation="read"}') == 3
-    assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == 5
+    assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == 6
 
 
 def work(counter, times, ready=None, leave=None):
