@@ -16,9 +16,10 @@ from site_person import address
 APPS = ("rotation-app", "rotation-app2")
 HOSTS = ("rotation-base", *APPS)
 # What a rotation of each kind changes in the file of secrets.
-VALUES = {"stack_database_login", "stack_odoo_master_password", "stack_minio_root_password", "stack_s3_access_key", "stack_s3_secret_key"}
+VALUES = {"stack_database_login", "stack_sessions_login", "stack_odoo_master_password", "stack_minio_root_password", "stack_s3_access_key", "stack_s3_secret_key"}
 # What it adds, and what is no secret.
-TOLD = {"stack_database_login", "stack_s3_access_key", *(f"stack_{kind}_rotated" for kind in ("database", "master", "minio", "s3"))}
+KINDS = ("database", "sessions", "master", "minio", "s3")
+TOLD = {"stack_database_login", "stack_sessions_login", "stack_s3_access_key", *(f"stack_{kind}_rotated" for kind in KINDS)}
 
 # Asks with secrets that come by standard input, and tells how each is answered.
 ASK = """
@@ -34,9 +35,9 @@ def store(key, secret):
     except botocore.exceptions.ClientError as error:
         return error.response["Error"]["Code"]
 
-def database(user, password):
+def database(name, user, password):
     try:
-        psycopg2.connect(host=given["host"], dbname="odoo", user=user, password=password).close()
+        psycopg2.connect(host=given["host"], dbname=name, user=user, password=password).close()
         return "served"
     except psycopg2.OperationalError as error:
         return "refused" if "password authentication failed" in str(error) else str(error)
@@ -105,12 +106,13 @@ def pid(host: testinfra.host.Host) -> str:
 
 def answers(on: t.Any, secrets: dict[str, str]) -> dict[str, str]:
     """How each secret is answered."""
-    login = secrets.get("stack_database_login", "a")
+    login, sessions = secrets.get("stack_database_login", "a"), secrets.get("stack_sessions_login", "a")
     ask = {
         "s3": ("store", key(secrets), secrets["stack_s3_secret_key"]),
         "minio": ("store", "rotation-root", secrets["stack_minio_root_password"]),
         "user": ("store", "rotation-odoo", secrets["stack_s3_user_secret"]),
-        "database": ("database", f"odoo_{login}", secrets[f"stack_database_password_{login}"]),
+        "database": ("database", "odoo", f"odoo_{login}", secrets[f"stack_database_password_{login}"]),
+        "sessions": ("database", "odoo_sessions", f"odoo_sessions_{sessions}", secrets[f"stack_sessions_password_{sessions}"]),
         "master": ("master", secrets["stack_odoo_master_password"]),
     }
     base = address(on("rotation-base"))
@@ -142,10 +144,12 @@ def test_the_new_ones_work_and_the_old_ones_are_refused(on: t.Any, rotated: Rota
         "minio": "SignatureDoesNotMatch",
         "user": "served",
         "database": "refused",
+        "sessions": "refused",
         "master": "odoo.exceptions.AccessDenied",
     }
     # The other login had a password as well.
-    assert answers(on, {**rotated.before, "stack_database_login": rotated.after["stack_database_login"]})["database"] == "refused"
+    other = {name: rotated.after[name] for name in ("stack_database_login", "stack_sessions_login")}
+    assert {answers(on, {**rotated.before, **other})[name] for name in ("database", "sessions")} == {"refused"}
 
 
 def test_each_host_has_the_new_ones(on: t.Any, rotated: Rotated) -> None:
@@ -159,6 +163,9 @@ def test_each_host_has_the_new_ones(on: t.Any, rotated: Rotated) -> None:
             file = on(name).file(path)
             assert line in file.content_string
             assert (file.user, file.group, file.mode) == ("root", "odoo", 0o640)
+        sessions = on(name).file("/etc/odoo/odoo-sessions.env")
+        assert f"//odoo_sessions_{rotated.after['stack_sessions_login']}:" in sessions.content_string
+        assert (sessions.user, sessions.group, sessions.mode) == ("root", "root", 0o600)
     assert not on("rotation-base").file("/etc/nginx/conf.d/odooops.conf").contains("[0-9]s down;")
     query = "select string_agg(distinct usename, ',') from pg_stat_activity where datname = 'odoo'"
     assert on("rotation-base").check_output(f'runuser -u postgres -- psql -XAtc "{query}"') == user
@@ -168,12 +175,12 @@ def test_nothing_is_left_of_it(rotated: Rotated) -> None:
     assert set(rotated.after) == set(rotated.before) | TOLD
     assert (EPHEMERAL / "secrets.yml").stat().st_mode & 0o777 == 0o600
     changed = {name for name, value in rotated.after.items() if rotated.before.get(name) != value}
-    assert changed == TOLD | VALUES | {"stack_database_password_a", "stack_database_password_b"}
+    assert changed == TOLD | VALUES | {f"stack_{kind}_password_{login}" for kind in ("database", "sessions") for login in "ab"}
 
 
 def test_no_secret_was_seen(on: t.Any, rotated: Rotated) -> None:
     secret = [value for secrets in (rotated.before, rotated.after) for name, value in secrets.items() if name not in TOLD]
-    assert len(secret) == 16
+    assert len(secret) == 20
     for run in rotated.runs:
         # The name of the key is no secret, and stands beside it wherever it is given: who sees it would see the other.
         assert "rotation-" in run.output and "PLAY [" in run.output
@@ -197,7 +204,7 @@ def test_a_young_key_is_left_alone(rotated: Rotated) -> None:
 def test_check_tells_what_would_be_done(rotated: Rotated) -> None:
     run = Run("--check")
     assert run.code == 0, run.output
-    assert run.changes == 0 and "database, master, minio, s3 would be rotated" in run.output
+    assert run.changes == 0 and f"{', '.join(KINDS)} would be rotated" in run.output
     assert kept() == rotated.after
 
 
@@ -224,7 +231,7 @@ def test_phases_out_of_turn_and_back(on: t.Any, rotated: Rotated) -> None:
 
 
 def test_back_when_half_of_the_hosts_have_the_new_ones(on: t.Any, rotated: Rotated) -> None:
-    kinds = "rotate=database,master,minio"
+    kinds = "rotate=database,sessions,master,minio"
     values = {name for name in VALUES if "_s3_" not in name}
     assert Run("-e", kinds, kill_at="PLAY [Roll it out]", time_of_it=2).killed
     newest = kept()

@@ -35,7 +35,7 @@ def test_sessions_are_rows_of_the_owner(on):
 def test_the_password_of_the_sessions_is_in_no_unit(on, secrets):
     for name in APPS:
         host = on(name)
-        assert secrets["stack_sessions_password"] not in host.check_output("systemctl cat odoo && systemctl show odoo")
+        assert secrets["stack_sessions_password_a"] not in host.check_output("systemctl cat odoo && systemctl show odoo")
         file = host.file("/etc/odoo/odoo-sessions.env")
         assert (file.user, file.mode) == ("root", 0o600)
 
