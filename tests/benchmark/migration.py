@@ -5,6 +5,7 @@
 
     make bench-migration
     make bench-migration ARGUMENTS='--data mix --files 5000 --rounds 7 --server tmpfs'
+    make bench-migration ARGUMENTS=--memory
 
 Each client of each round gets a server that was just started, with an empty bucket: nothing is ever deleted in one (MinIO
 would go on purging during the next client's run), and memory suffices for the files and one copy of them. The clients take
@@ -12,6 +13,8 @@ turns within a round, in reversed order in every second one. Each runs twice: th
 
 Ours is the engine's command line with all that it does: it asks a real PostgreSQL for the names, probes the server, writes
 its state and its report. The peers are only told to copy a directory.
+
+The third measures nothing but our memory, with 20,000 and with a million names; see tests/servers/many_names.py for how.
 
 A ratio is ours by the peer's of the same round; told are its median and a 95 % interval (bootstrap of the median).
 """
@@ -39,6 +42,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "servers"))
 import psycopg2
 from conftest import CACHE, Server, start_minio, start_minio_tls  # the servers of the tests
 from filestore import TABLES, postgresql
+from many_names import RUNS, peaks
 
 HERE = pathlib.Path(__file__).parent
 BUCKET = "filestore"
@@ -46,6 +50,8 @@ DATABASE = "bench"
 ENGINE = "ansible_collections.odooops.stack.plugins.module_utils.filestore.cli"
 MIB = 1024 * 1024
 OURS = "ours"
+# Of --memory. At the second, whole sixteenths of the bucket are still listed together.
+NAMES = (20_000, 120_000, 1_000_000)
 
 # What each client's success says of the objects.
 PROOFS = {
@@ -278,6 +284,17 @@ def one_set(options: argparse.Namespace, name: str, scratch: pathlib.Path, drive
     return table(f"{kind}; {options.rounds} rounds", runs)
 
 
+def memory(scratch: pathlib.Path, connection: dict[str, str]) -> str:
+    """Markdown: the peak of each phase, by the number of names."""
+    lines = ["Peak memory of ours, MB", "", f"| Names | {' | '.join(RUNS)} |", f"| ---{' | ---' * len(RUNS)} |"]
+    for count in NAMES:
+        found = peaks(count, scratch / str(count), connection)
+        lines.append(f"| {count:,} | {' | '.join(f'{found[run]:.0f}' for run in RUNS)} |")
+        print(lines[-1], flush=True)
+        shutil.rmtree(scratch / str(count))
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-migration", description="Time the upload of a filestore, ours and its peers.")
     parser.add_argument("--data", default="mix,small,big", help="sets, of mix, small and big (default: %(default)s)")
@@ -287,6 +304,7 @@ def main() -> None:
     parser.add_argument("--server", choices=["tmpfs", "disk"], default="tmpfs", help="where the server has its drive (default: %(default)s)")
     parser.add_argument("--tls", action="store_true", help="over TLS")
     parser.add_argument("--clients", default=",".join(PROOFS), help="which take part (default: %(default)s)")
+    parser.add_argument("--memory", action="store_true", help=f"measure our memory at {' and '.join(f'{count:,}' for count in NAMES)} names instead")
     parser.add_argument("--markdown", type=pathlib.Path, help="a file that gets the tables as well")
     parser.add_argument("--python", required=True, help="the interpreter that has obstore, boto3 and awscli (tools/peers)")
     options = parser.parse_args()
@@ -301,10 +319,14 @@ def main() -> None:
         drives = scratch if options.server == "tmpfs" else pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE)))
         connection = stack.enter_context(postgresql(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg")))))
         (scratch / "aws").write_text("[default]\ns3 =\n  max_concurrent_requests = 16\n  addressing_style = path\n")
-        tables = [one_set(options, name, scratch, drives, connection) for name in options.data.split(",")]
+        if options.memory:
+            options.clients, tables = [], [memory(scratch, connection)]
+        else:
+            tables = [one_set(options, name, scratch, drives, connection) for name in options.data.split(",")]
     for text in tables:
         print(f"\n{text}")
-    print("What a client's success proves of the objects:")
+    if options.clients:
+        print("What a client's success proves of the objects:")
     for name in options.clients:
         print(f"  {name:8} {PROOFS[name]}")
     if options.markdown:

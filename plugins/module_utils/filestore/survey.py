@@ -16,13 +16,16 @@ from typing import Any, NamedTuple
 
 from . import keys
 from .catalogue import PREFIXES, Catalogue
+from .config import Config
 from .errors import ConfigError
 from .transfer import Listed, Transfer
 
 # Up to so many names a directory, all directories are listed together, which is one request, or sixteen of them: fewer requests, and still little memory.
 HANDFUL = 3
-FEW = 2000
+FEW = 500
+# So many listings are made ahead of their use, fewer where they would bring more names than that.
 _AHEAD = 6
+_NAMES_AHEAD = 30_000
 
 
 class Directory(NamedTuple):
@@ -73,19 +76,30 @@ def scan(filestore: str, prefix: str) -> tuple[dict[str, int], list[str]]:
 class Listing:
     """The objects of all the settings' targets by directory, listed ahead of their use by threads of its own."""
 
-    def __init__(self, transfer: Transfer, prefixes: Sequence[str], width: int) -> None:
-        """:param width: digits that the directories of one listing have in common; 0 to 2."""
+    def __init__(self, transfer: Transfer, prefixes: Sequence[str]) -> None:
         self._transfer = transfer
-        self._width = width
-        self._groups = list(dict.fromkeys(prefix[: self._width] for prefix in prefixes))
+        self._prefixes = prefixes
         self._pool = ThreadPoolExecutor(_AHEAD, "list")
         self._begun: dict[str, Future[dict[str, dict[str, Listed]]]] = {}
+        # A bucket may have far more than the database knows of.
+        self._first = self._pool.submit(lambda: sum(1 for _entry in itertools.islice(self._everywhere(f"{prefixes[0]}/"), FEW + 1)))
+
+    def plan(self, names: int) -> None:
+        """Choose how much is listed together; to be called before :meth:`of`.
+
+        :param names: how many the first directory has in the database. Names are digests, so that all directories have about as many.
+        """
+        names = max(names, self._first.result())
+        # The digits that the directories of one listing have in common.
+        self._width = 0 if names <= HANDFUL else 1 if names <= FEW else 2
+        self._ahead = min(_AHEAD, max(2, _NAMES_AHEAD // (max(names, 1) * 16 ** (2 - self._width))))
+        self._groups = list(dict.fromkeys(prefix[: self._width] for prefix in self._prefixes))
 
     def of(self, prefix: str) -> dict[str, Listed]:
         """The objects of a directory; to be asked once for each, in their order."""
         group = prefix[: self._width]
         here = self._groups.index(group)
-        for ahead in self._groups[here : here + _AHEAD]:
+        for ahead in self._groups[here : here + self._ahead]:
             if ahead not in self._begun:
                 self._begun[ahead] = self._pool.submit(self._list, ahead)
         for former in self._groups[:here]:
@@ -93,17 +107,24 @@ class Listing:
         return self._begun[group].result().pop(prefix, {})
 
     def _list(self, group: str) -> dict[str, dict[str, Listed]]:
-        found: dict[str, dict[str, Listed]] = {}
+        found: dict[str, dict[str, Listed]] = {prefix: {} for prefix in self._prefixes if prefix.startswith(group)}
         config = self._transfer.config
-        for target in config.targets:
-            for fname, entry in self._transfer.at(target).list(group):
-                directory = fname.partition("/")[0]
-                # What lies where nobody looks for it is not the content of that name.
-                astray = keys.is_name(fname) and config.of(fname).target != target.target
-                if astray or (target is not config and not keys.is_name(fname)):
-                    fname = f"{fname} in bucket {target.bucket}, prefix {target.prefix or '(none)'}"  # noqa: PLW2901
-                found.setdefault(directory, {})[fname] = entry
+        for target, fname, entry in self._everywhere(group):
+            directory = fname.partition("/")[0]
+            # What else somebody keeps in the bucket is nobody's business here.
+            if directory not in found:
+                continue
+            # What lies where nobody looks for it is not the content of that name.
+            astray = keys.is_name(fname) and config.of(fname).target != target.target
+            if astray or (target is not config and not keys.is_name(fname)):
+                fname = f"{fname} in bucket {target.bucket}, prefix {target.prefix or '(none)'}"  # noqa: PLW2901
+            found[directory][fname] = entry
         return found
+
+    def _everywhere(self, group: str) -> Iterator[tuple[Config, str, Listed]]:
+        for target in self._transfer.config.targets:
+            for fname, entry in self._transfer.at(target).list(group):
+                yield target, fname, entry
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -114,11 +135,11 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
 
     The three are not of the same moment: what is missing in one of them has to be looked up again before it is believed.
     """
-    every = catalogue.names(prefixes)
-    # Names are digests, so that all directories have about as many as the first.
-    first = next(every, {})
-    listing = Listing(transfer, prefixes, width=0 if len(first) <= HANDFUL else 1 if len(first) <= FEW else 2)
+    listing = Listing(transfer, prefixes)
     try:
+        every = catalogue.names(prefixes)
+        first = next(every, {})
+        listing.plan(len(first))
         for prefix, names in zip(prefixes, itertools.chain([first], every), strict=True):
             remote = {}
             foreign = []
