@@ -141,9 +141,12 @@ class Machine(RuleBasedStateMachine):
         self.folder = tempfile.mkdtemp()
         self.filestore = os.path.join(self.folder, "filestore")
         os.mkdir(self.filestore)
-        self.rows, self.store, self.now = Rows(), Store(), time.time()
-        self.damaged = set()  # in both places at once: nobody can help that
-        self.addon_writes = False
+        self.rows, self.store = self.surroundings()
+        self.now = time.time()
+
+    def surroundings(self):
+        """A catalogue and a bucket, both empty; tests/servers has the same machine with real ones."""
+        return Rows(), Store()
 
     def teardown(self):
         shutil.rmtree(getattr(self, "folder", "/nonexistent"), ignore_errors=True)
