@@ -169,7 +169,7 @@ def test_routes(folder):
 
 def test_routes_to_other_places(folder):
     """What a route says nothing about is as all else; and no two names share an object."""
-    text = "[s3_attachment]\nbucket = abc\nprefix = shop/\nserve_mode = x_accel\nsse = AES256\n"
+    text = "[s3_attachment]\nbucket = abc\nprefix = shop/\naddressing_style = path\nserve_mode = x_accel\nsse = AES256\n"
     text += "[s3_attachment:cold]\nbucket = deep\nserve_mode = proxy\npresign_ttl = 600\n[s3_attachment:b]\nprefix = b/\n[s3_attachment:c]\nbucket = deep\n"
     write(folder, "s3_attachment.conf", text + "[s3_attachment:d]\nstorage_class = STANDARD_IA\n[s3_attachment:e]\nprefix = shop/e/\n")
     found = load(folder)

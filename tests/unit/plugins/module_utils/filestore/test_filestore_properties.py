@@ -58,6 +58,9 @@ class Store:
         if self.requests == self.die_at:
             raise Killed
 
+    def at(self, _target):
+        return self
+
     def probe(self):
         return self.features
 
