@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import socket
@@ -7,7 +8,7 @@ import socket
 import pytest
 import s3_server
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, transfer, wire
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, load
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, Route, load
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, Denied, NotFound, Unavailable
 
 CONTENT = b"the content" * 100
@@ -194,3 +195,20 @@ def test_a_new_key_is_used_while_files_travel(server, tmp_path, path):
         read(to_server)
     settings("AK2")
     assert read(to_server) == CONTENT
+
+
+def test_each_bucket_has_its_host_where_that_is_how_buckets_are_addressed(monkeypatch):
+    """And a connection, which is kept."""
+    config = Config(bucket="first", endpoint_url="https://s3.example", addressing_style="virtual", access_key="key", secret_key="secret")
+    to_server = transfer.Transfer(dataclasses.replace(config, routes=(("cold", Route(bucket="second", prefix="deep/")),)))
+    seen = []
+
+    def request(connection, _method, target, headers, *_more):
+        seen.append((connection, headers["host"], target))
+        return wire.Answer(200, {}, b"")
+
+    monkeypatch.setattr(wire.Connection, "request", request)
+    for fname in (FNAME, f"{FNAME}-cold") * 2:
+        to_server.head(fname)
+    assert [entry[1:] for entry in seen] == [("first.s3.example", f"/{FNAME}"), ("second.s3.example", f"/deep/{FNAME}-cold")] * 2
+    assert seen[0][0] is seen[2][0] is not seen[1][0] is seen[3][0]
