@@ -252,9 +252,10 @@ def test_route_that_has_moved(places: Places, capsys: pytest.CaptureFixture[str]
     note = json.loads(places.store.get_note(fence.OWNER)[0])  # type: ignore[index]
     assert note["routes"] == {"cold": [places.cold, "shop/"], "near": [places.files.bucket, "new/"]}
     with config.open("a", encoding="utf-8") as file:
-        file.write(f"\n[s3_attachment:cold]\nbucket = {places.cold}\n[s3_attachment:near]\nprefix = new/\n")
+        file.write(f"\n[s3_attachment:cold]\nbucket = {places.cold}\npresign_ttl = 900\n[s3_attachment:near]\nprefix = new/\n")
     probe = ["--config", str(config), "probe", "--read-only", "--database", places.files.database]
     assert cli.main(probe) == 0
+    assert json.loads(capsys.readouterr().out)["presign_ttl"] == 900
     moved = ["--config", str(config), "moved", "--database", places.files.database, "--route", "cold", "--bucket", places.files.bucket, "--prefix", "cold/"]
     assert cli.main(moved) == 1
     assert f"prefix cold/ does not have {NAME}-cold: copy all contents of the route cold there" in capsys.readouterr().err

@@ -37,8 +37,9 @@ def _probe(store: ObjectStore, options: argparse.Namespace) -> dict[str, Any]:
     for sentence in moved.values():
         raise Denied(sentence)
     changed = store.probe(write=not options.read_only, anew=options.anew)
-    # With which key, and for how long its links are good: what a rotation has to know.
-    answer: dict[str, Any] = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": store.config.presign_ttl}
+    # With which key, and for how long its links are good at most: what a rotation has to know.
+    longest = max(settings.presign_ttl for settings in (store.config, *store.config.by_route.values()))
+    answer: dict[str, Any] = {"changed": changed, "store": store.config.where, "access_key": store.config.access_key, "presign_ttl": longest}
     if isinstance(store, Failover):
         answer["failover"] = store.second.config.where
         if store.config.failover_writes == "allow":
