@@ -21,6 +21,7 @@ _EVERY = 86400
 def add_command(commands: Any) -> None:
     """Add it to the parser's commands."""
     command = commands.add_parser("cache", help="tell how much of the contents is kept on this host, or remove some or all of it")
+    command.add_argument("--database", help="whose settings count too, where the host takes some from there")
     what = command.add_mutually_exclusive_group()
     what.add_argument("--evict", action="store_true", help="remove what was not read for long, and if it is nearly full the oldest")
     what.add_argument("--evict-daily", action="store_true", help="the same, but only if nobody has looked at all of it for a day")

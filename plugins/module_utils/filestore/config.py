@@ -7,6 +7,10 @@
 The same names everywhere: the environment ``ODOO_S3_<NAME>`` wins over the section ``[s3_attachment]`` of odoo.conf,
 which wins over the same section of ``s3_attachment.conf`` in the folder of odoo.conf. An empty value is as good as none.
 
+Below them are the database's own parameters ``s3_attachment.<name>``, where ``database_settings`` of one of the others says so: ``safe`` for
+those of SAFE, which neither lead contents elsewhere nor endanger them, ``all`` for those that name the store and its key as well.
+Every copy of the database has them too. What names the store is taken from one place: from the database only if no other names a bucket.
+
 A section ``[s3_attachment:<route>]`` of either file says where it differs from the rest for contents of that route: how they are kept
 (``storage_class``, ``sse`` and ``kms_key_id``), where (``bucket`` and ``prefix``, at the same end point and with the same key), and who sends
 them (``serve_mode`` and ``presign_ttl``).
@@ -30,11 +34,35 @@ from .errors import ConfigError
 SECTION = "s3_attachment"
 FILE_NAME = "s3_attachment.conf"
 ENVIRONMENT_PREFIX = "ODOO_S3_"
+PARAMETER_PREFIX = "s3_attachment."
+DATABASE = "the database"
+
+# What an administrator of Odoo may set.
+SAFE = (
+    "serve_mode",
+    "presign_ttl",
+    "redirect_min_size",
+    "write_mode",
+    "copy_writes",
+    "cache_max_bytes",
+    "cache_days",
+    "connect_timeout",
+    "read_timeout",
+    "max_attempts",
+    "op_budget",
+    "pool_size",
+    "multipart_threshold",
+)
+# What says which store it is. Not among them: what a copy must not have (instance_id), and what is of the host.
+STORE = ("bucket", "prefix", "endpoint_url", "public_endpoint_url", "region", "addressing_style", "access_key", "secret_key")
 
 # The settings in a file, by route; '' are those that hold where a route says nothing.
 Sections = dict[str, dict[str, str]]
 
 _logger = logging.getLogger(__name__)
+
+# For how many databases, or former settings of one, a process remembers what they make together with the host's.
+_REMEMBERED = 32
 
 
 class Placement(NamedTuple):
@@ -126,6 +154,7 @@ class Config:
     failover_access_key: str = ""
     failover_secret_key: str = dataclasses.field(default="", repr=False)
     failover_writes: str = "refuse"
+    database_settings: str = "none"
     routes: tuple[tuple[str, Route], ...] = ()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     watch: Watch | None = dataclasses.field(default=None, repr=False, compare=False)
@@ -217,6 +246,7 @@ _CHOICES = {
     "write_mode": ("spool", "strict"),
     "gc_unversioned": ("refuse", "allow"),
     "failover_writes": ("refuse", "allow"),
+    "database_settings": ("none", "safe", "all"),
     "sse": ("AES256", "aws:kms"),
 }
 _RANGES = {
@@ -269,6 +299,7 @@ class Watch:
 
     def __init__(self, odoo_conf: str, environ: Mapping[str, str]) -> None:
         self._odoo_conf, self._environ = odoo_conf, dict(environ)
+        self._by_values: dict[tuple[tuple[str, str], ...], tuple[Config | None, str, Config | None]] = {}
         seen = self._look()
         # In one attribute, so that a thread never sees the one without the other.
         self._state = (seen, self._read())
@@ -291,6 +322,41 @@ class Watch:
         self._state = (now, found)
         return found
 
+    @property
+    def database_settings(self) -> str:
+        """What may come from the database: none, safe or all; as it is now."""
+        self.current()
+        return self._opted
+
+    def with_database(self, values: Mapping[str, str]) -> Config | None:
+        """The settings with those of a database below them; None if nobody has set any.
+
+        Wrong ones in the database leave those of the host alone in force, if there are any, and the log says so once.
+
+        :param values: the parameters by their names, without the prefix.
+        :raises ConfigError: they are wrong, and there are no others.
+        """
+        host = self.current()
+        key = tuple(sorted(values.items()))
+        known = self._by_values.get(key)
+        if known and known[0] is host and known[1] == self._opted:
+            return known[2]
+        try:
+            found = self._load_with(values)
+        except ConfigError as error:
+            if host is None:
+                raise
+            _logger.error("The settings of the object store in the database are left out: %s", error)
+            found = host
+        if len(self._by_values) >= _REMEMBERED:
+            self._by_values.clear()
+        self._by_values[key] = (host, self._opted, found)
+        return found
+
+    def _load_with(self, values: Mapping[str, str]) -> Config | None:
+        settings = _load(self._odoo_conf, self._environ, _sections(_beside(self._odoo_conf)), values)
+        return dataclasses.replace(settings, watch=self) if settings else None
+
     def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
         found: list[tuple[int, int, int] | None] = []
         for path in (_beside(self._odoo_conf), self._odoo_conf):
@@ -302,8 +368,9 @@ class Watch:
         return tuple(found)
 
     def _read(self) -> Config | None:
-        settings = _load(self._odoo_conf, self._environ, _sections(_beside(self._odoo_conf)))
-        return dataclasses.replace(settings, watch=self) if settings else None
+        settings = self._load_with({})
+        self._opted = settings.database_settings if settings else _opted(self._odoo_conf, self._environ)
+        return settings
 
 
 def load(odoo_conf: str, environ: Mapping[str, str], settings: str | None = None) -> Config | None:
@@ -321,7 +388,13 @@ def _beside(odoo_conf: str) -> str:
     return os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
 
 
-def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections) -> Config | None:
+def _opted(odoo_conf: str, environ: Mapping[str, str]) -> str:
+    """``database_settings`` where nothing else is set."""
+    layers = (_environment(environ), *(_sections(path).get("", {}) for path in (odoo_conf, _beside(odoo_conf))))
+    return next((found for layer in layers if (found := layer.get("database_settings"))), "none")
+
+
+def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections, database: Mapping[str, str] | None = None) -> Config | None:
     given: dict[str, str] = {}
     origins: dict[str, str] = {}
     routes: dict[str, dict[str, str]] = {}
@@ -331,9 +404,37 @@ def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections) -> Confi
         for name, value in values.items():
             if value:
                 given[name], origins[name] = value, origin
+    for name in from_database(given, database or {}):
+        if name not in given and (value := (database or {}).get(name)):
+            given[name], origins[name] = value, DATABASE
     for route, settings in [*lowest.items(), *upper.items()]:
         routes.setdefault(route, {}).update({name: value for name, value in settings.items() if value})
+    if "bucket" not in given and (given.get("database_settings") == "all" or set(given) == {"database_settings"}):
+        # The database may name one some day; what is there must be right all the same.
+        parse({"bucket": "none", **given}, origins)
+        return None
     return parse(given, origins, routes) if given else None
+
+
+def from_database(host: Mapping[str, str], database: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the settings that may come from a database with these parameters; none while nobody names a bucket.
+
+    :param host: what the host says.
+    """
+    allowed = host.get("database_settings", "none")
+    if "bucket" in host:
+        return SAFE if allowed in ("safe", "all") else ()
+    return (*STORE, *SAFE) if allowed == "all" and database.get("bucket") else ()
+
+
+def check(name: str, value: str) -> None:
+    """See whether one setting of the database is right, taken by itself.
+
+    :raises ConfigError: it is not.
+    """
+    partner = {"access_key": "secret_key", "secret_key": "access_key"}.get(name, "bucket")
+    room = {"connect_timeout": "1", "read_timeout": "1"} if name == "op_budget" else {"op_budget": "600"}
+    parse({"bucket": "none", partner: "none", **room, name: value}, {name: DATABASE})
 
 
 def parse(given: Mapping[str, str], origins: Mapping[str, str], routes: Mapping[str, Mapping[str, str]] | None = None) -> Config:

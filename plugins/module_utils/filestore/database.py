@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from .catalogue import Catalogue
+from .config import PARAMETER_PREFIX
 from .errors import ConfigError
 
 try:
@@ -54,6 +55,12 @@ def options_of(odoo_conf: str) -> dict[str, str]:
         raise ConfigError(f"{odoo_conf} cannot be read ({type(error).__name__}): give the configuration file that Odoo is started with") from None
     found = dict(parser.items("options")) if parser.has_section("options") else {}
     return {name: value.strip() for name, value in found.items() if value.strip() not in ("", "False", "None")}
+
+
+def stored_settings(cursor: Cursor) -> dict[str, str]:
+    """The parameters of the database with our prefix, by their names without it; see :mod:`config`."""
+    cursor.execute("SELECT key, value FROM ir_config_parameter WHERE starts_with(key, %s)", [PARAMETER_PREFIX])
+    return {key[len(PARAMETER_PREFIX) :]: value.strip() for key, value in cursor.fetchall() if value and value.strip()}
 
 
 def parameters_of(odoo_conf: str) -> dict[str, str]:

@@ -14,6 +14,7 @@
     "external_dependencies": {"python": ["boto3"]},
     "data": [
         "security/ir.model.access.csv",
+        "security/ir_rule.xml",
         "views/s3_gc_mark_views.xml",
         "views/s3_outbox_views.xml",
         "views/s3_audit_views.xml",

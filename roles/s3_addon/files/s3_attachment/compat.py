@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from odoo.addons.base.models import ir_config_parameter
 from odoo.addons.base.models.ir_attachment import IrAttachment
 from odoo.sql_db import db_connect
 from odoo.tools import config
@@ -19,9 +20,14 @@ try:
 except ImportError:  # where odoo.http has become a package of many
     from odoo.http.stream import Stream
 
-__all__ = ["Stream", "data_dir", "new_cursor", "odoo_conf", "read_local", "run_seconds"]
+__all__ = ["PARAMETERS_CACHE", "Stream", "data_dir", "new_cursor", "odoo_conf", "read_local", "run_seconds"]
 
 _READS_IN_PART = "size" in inspect.signature(IrAttachment._file_read).parameters
+
+
+# Where Odoo keeps what it has read of the system parameters, until one changes.
+_PARAMETERS = getattr(ir_config_parameter, "IrConfig_Parameter", None) or ir_config_parameter.IrConfigParameter  # 19.0, 18.0
+PARAMETERS_CACHE = _PARAMETERS._get_param.__cache__.cache_name
 
 
 def odoo_conf() -> str:

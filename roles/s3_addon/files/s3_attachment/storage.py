@@ -60,21 +60,57 @@ def _load() -> store.ObjectStore | None:
     return _store(settings) if settings else None
 
 
-_cache = functools.lru_cache(maxsize=1)(cache.of)
+# Of as many databases as a process is likely to serve, each with settings of its own.
+_store_of_database = functools.lru_cache(maxsize=16)(failover.open_store)
+_cache = functools.lru_cache(maxsize=16)(cache.of)
 
 
-def get() -> store.ObjectStore | Unusable | None:
-    """The store, or None if none is configured: then all stays as it is without this addon."""
-    try:
+def _load_for(env: Environment | None) -> store.ObjectStore | None:
+    """As :func:`_load`, with the settings of the database below those of the host, if the host takes any from there."""
+    if env is None or (watch := _watch()).database_settings == "none":
         return _load()
+    settings = watch.with_database(env["ir.config_parameter"]._s3_settings())
+    if settings is None:
+        return None
+    found = _store_of_database(settings)
+    # The same settings may have been found elsewhere before.
+    found.config = settings
+    return found
+
+
+def database_settings() -> str:
+    """What this host takes from databases: none, safe, or all, which is as good as safe where the host names a store itself."""
+    try:
+        watch = _watch()
+        return "safe" if watch.database_settings == "all" and watch.current() else watch.database_settings
+    except errors.ConfigError:
+        return "none"
+
+
+def get(env: Environment | None = None) -> store.ObjectStore | Unusable | None:
+    """The store, or None if none is configured: then all stays as it is without this addon.
+
+    :param env: of the database whose contents it is about; without it, as the host alone says.
+    """
+    try:
+        return _load_for(env)
     except errors.ConfigError as error:
         return Unusable(error)
 
 
-def report() -> None:
+def fault(env: Environment) -> str:
+    """What is wrong with the settings, in a sentence; '' if nothing is."""
+    try:
+        _load_for(env)
+    except errors.ConfigError as error:
+        return str(error)
+    return ""
+
+
+def report(env: Environment) -> None:
     """Say in the log what is done with attachments here."""
     try:
-        settings = _load()
+        settings = _load_for(env)
     except errors.ConfigError as error:
         _logger.error("The object store cannot be used, so attachments can neither be stored nor, if they are there, be read: %s", error)
         return

@@ -52,7 +52,7 @@ class Monitoring(http.Controller):
 
     def _check_token(self):
         """The store; to whoever has no token there is no such page."""
-        store = storage.get()
+        store = storage.get(request.env if request.db else None)
         try:
             expected = store.config.metrics_token if store is not None else ""
         except StoreError:

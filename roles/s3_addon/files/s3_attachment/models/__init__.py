@@ -5,6 +5,7 @@
 from . import (  # noqa: F401
     ir_attachment,
     ir_attachment_object,
+    ir_config_parameter,
     ir_http,
     ir_module_module,
     res_config_settings,

@@ -30,13 +30,13 @@ class IrAttachment(models.Model):
 
     def _register_hook(self):
         super()._register_hook()
-        storage.report()
+        storage.report(self.env)
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
     @api.model_create_multi
     def create(self, vals_list):
-        if storage.get() is None or not self.env["s3.route"]._rules():
+        if storage.get(self.env) is None or not self.env["s3.route"]._rules():
             return super().create(vals_list)
         # One call for all whose owner is the same, as the core hands on nothing but the content.
         defaults = self.default_get(["company_id", "res_model"])
@@ -52,7 +52,7 @@ class IrAttachment(models.Model):
         return self.browse(ids)
 
     def _set_attachment_data(self, asbytes):
-        if storage.get() is None or not self.env["s3.route"]._rules():
+        if storage.get(self.env) is None or not self.env["s3.route"]._rules():
             return super()._set_attachment_data(asbytes)
         for attachment in self:
             owner = (attachment.company_id.id, attachment.res_model)
@@ -61,7 +61,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _get_path(self, bin_data, sha):
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return super()._get_path(bin_data, sha)
         fname = self.env.context.get("s3_fname") or self._s3_name(bin_data, sha)
         # Whoever asks for a path goes on to _file_write with no more than the content (19.0): it has to store this name.
@@ -78,9 +78,9 @@ class IrAttachment(models.Model):
 
     def _get_datas_related_values(self, data, mimetype):
         mapped = isinstance(data, Upload)
-        if mapped and (storage.get() is None or self._storage() == "db"):
+        if mapped and (storage.get(self.env) is None or self._storage() == "db"):
             data, mapped = bytes(data), False
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return super()._get_datas_related_values(data, mimetype)
         described = self.with_context(s3_mimetype=mimetype)
         # What would look for words in it reads all of it, and keeps them in the database.
@@ -96,7 +96,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _file_write(self, bin_value, checksum):
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return super()._file_write(bin_value, checksum)
         promised = self.env.cr.precommit.data.get(_PROMISED, {}).get(checksum)
         names = list(promised) if promised and "s3_mimetype" not in self.env.context else [self._s3_name(bin_value, checksum)]
@@ -107,7 +107,7 @@ class IrAttachment(models.Model):
     @api.model
     def _s3_store(self, bin_value, checksum: str, fname: str) -> None:
         """Store a content under that name, unless this transaction has done so."""
-        store = storage.get()
+        store = storage.get(self.env)
         stored = self.env.cr.precommit.data.setdefault(_STORED, {})
         held = gc.hold(self.env.cr, fname)
         if stored.get(fname) == held:
@@ -147,7 +147,7 @@ class IrAttachment(models.Model):
         return "application/octet-stream" if any(word in guess for word in ("html", "xml", "svg", "script")) else guess
 
     def copy(self, default=None):
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return super().copy(default)
         # The content is in the store already, so it is looked up and not sent.
         copies = super(IrAttachment, self.with_context(s3_copy=True)).copy(default)
@@ -157,7 +157,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _file_read(self, fname, size=None):
-        store = storage.get()
+        store = storage.get(self.env)
         if store is None:
             return compat.read_local(super()._file_read, fname, size)
         try:
@@ -185,7 +185,7 @@ class IrAttachment(models.Model):
             raise storage.not_read(self.env, error) from error
 
     def _compute_raw(self):
-        store = storage.get() if len(self) > 1 else None
+        store = storage.get(self.env) if len(self) > 1 else None
         at_once = storage.at_once(store) if store is not None else 0
         if not at_once:
             return super()._compute_raw()
@@ -217,7 +217,7 @@ class IrAttachment(models.Model):
 
     def _to_http_stream(self):
         self.ensure_one()
-        store = storage.get()
+        store = storage.get(self.env)
         if store is None or not self.store_fname or not keys.is_name(self.store_fname) or self._s3_is_local(self.store_fname):
             return super()._to_http_stream()
         try:
@@ -240,7 +240,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _file_delete(self, fname):
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return super()._file_delete(fname)
         if keys.is_name(fname):
             # In this transaction: if it is rolled back, nothing was deleted. The object itself is left alone.

@@ -23,7 +23,7 @@ class IrAttachment(models.Model):
 
     def _compute_s3_object(self):
         self.update(dict.fromkeys(("s3_bucket", "s3_etag", "s3_version_id", "s3_storage_class"), False))
-        store = storage.get()
+        store = storage.get(self.env)
         # Each costs a request, so nobody gets them for a list by the way.
         if len(self) != 1 or store is None or not self.store_fname or not keys.is_name(self.store_fname) or self._s3_is_local(self.store_fname):
             return

@@ -22,7 +22,7 @@ class IrModuleModule(models.Model):
     def _s3_check_uninstall(self) -> None:
         """Without this addon Odoo takes a content that is only in the store for an empty one."""
         attachments = self.env["ir.attachment"]
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return
         self.env.cr.execute("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL")
         gone = sum(1 for (fname,) in self.env.cr.fetchall() if not attachments._s3_is_local(fname))

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 from markupsafe import Markup
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import format_datetime
 
 from .. import storage
 from ..engine import config, fence
 from ..engine.errors import StoreError
 from ..engine.failover import Failover
+from .ir_config_parameter import SECRET
 from .s3_audit import PERSON_WAITS
 
 
 class ResConfigSettings(models.TransientModel):
-    """The state of the object store, to be looked at: it is configured on the host, where Odoo cannot change it."""
+    """The state of the object store, to be looked at: it is configured on the host, which may let Odoo have a part of the settings."""
 
     _inherit = "res.config.settings"
 
@@ -30,13 +31,26 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_failover = fields.Char("Second end point", compute="_compute_s3_attachment", groups="base.group_system")
     s3_attachment_marks = fields.Integer("Names to look at for garbage", compute="_compute_s3_attachment", groups="base.group_system")
 
+    s3_attachment_database_settings = fields.Char("Taken from the database", compute="_compute_s3_attachment", groups="base.group_system")
+    # Only where the host takes them from the database; the secret is written and never read.
+    s3_attachment_bucket = fields.Char("Bucket", config_parameter="s3_attachment.bucket", groups="base.group_system")
+    s3_attachment_prefix = fields.Char("Prefix", config_parameter="s3_attachment.prefix", groups="base.group_system")
+    s3_attachment_endpoint_url = fields.Char("End point", config_parameter="s3_attachment.endpoint_url", groups="base.group_system")
+    s3_attachment_public_endpoint_url = fields.Char(
+        "End point for browsers", config_parameter="s3_attachment.public_endpoint_url", groups="base.group_system"
+    )
+    s3_attachment_region = fields.Char("Region", config_parameter="s3_attachment.region", groups="base.group_system")
+    s3_attachment_access_key = fields.Char("Access key", config_parameter="s3_attachment.access_key", groups="base.group_system")
+    s3_attachment_secret_key = fields.Char("New secret key", groups="base.group_system")
+
     s3_attachment_audit = fields.Char("Last audit", compute="_compute_s3_attachment", groups="base.group_system")
 
     @api.depends("company_id")
     def _compute_s3_attachment(self):
-        store = storage.get()
+        store = storage.get(self.env)
         values = dict.fromkeys(("s3_attachment_store", "s3_attachment_fault", "s3_attachment_settings", "s3_attachment_owner", "s3_attachment_silent"), False)
         values["s3_attachment_failover"] = False
+        values["s3_attachment_database_settings"] = storage.database_settings()
         try:
             if store is not None:
                 values["s3_attachment_store"] = store.config.where
@@ -53,6 +67,16 @@ class ResConfigSettings(models.TransientModel):
         values["s3_attachment_waits"], values["s3_attachment_marks"] = self.env.cr.fetchone()
         values["s3_attachment_audit"] = self._s3_attachment_audit()
         self.update(values)
+
+    def set_values(self):
+        secret = self.s3_attachment_secret_key
+        if secret:
+            # Neither in this row, nor to be read by anybody through the parameters.
+            self.env["ir.config_parameter"].sudo().set_param(SECRET, secret)
+            self.s3_attachment_secret_key = False
+        super().set_values()
+        if fault := storage.fault(self.env):
+            raise ValidationError(fault)
 
     @api.model
     def _s3_attachment_failover(self, store) -> str | bool:
@@ -97,7 +121,7 @@ class ResConfigSettings(models.TransientModel):
         """Look up and read an object with Odoo's own key, ask whose the objects are, and say how it went."""
         if not self.env.user.has_group("base.group_system"):
             raise AccessError(self.env._("Only administrators may test the object store."))
-        store = storage.get()
+        store = storage.get(self.env)
         kind, text = "success", ""
         try:
             if store is None:

@@ -77,7 +77,7 @@ class S3Audit(models.Model):
     @api.model
     def _cron_audit(self):
         """Begin an audit, or go on with the one that is running; what does not fit into this run is for another, soon."""
-        if storage.get() is None:
+        if storage.get(self.env) is None:
             return
         audit = self.search([("state", "=", "running")], limit=1) or self.create({})
         audit._go_on(compat.run_seconds())
@@ -96,7 +96,7 @@ class S3Audit(models.Model):
             self.env.ref("s3_attachment.s3_audit_cron")._trigger()
 
     def _look(self, until: float) -> None:
-        store = storage.get()
+        store = storage.get(self.env)
         if store is None:
             raise ConfigError("no object store is configured")
         catalogue = storage.read_catalogue(self.env)

@@ -46,7 +46,7 @@ class S3GcMark(models.Model):
 
     @api.autovacuum
     def _gc_objects(self):
-        store = storage.get()
+        store = storage.get(self.env)
         if store is None:
             return
         try:

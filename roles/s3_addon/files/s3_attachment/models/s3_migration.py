@@ -62,7 +62,7 @@ class S3Migration(models.AbstractModel):
             _logger.warning("No local files were removed: %s", error)
 
     def _run(self) -> runs.Run | None:
-        store = storage.get()
+        store = storage.get(self.env)
         if store is None:
             return None
         get = self.env["ir.config_parameter"].sudo().get_param

@@ -43,7 +43,7 @@ class S3Route(models.Model):
     @api.model
     def _routes(self):
         """The routes of the settings."""
-        store = storage.get()
+        store = storage.get(self.env)
         try:
             return [(route, route) for route, _placement in store.config.routes] if store is not None else []
         except StoreError:  # the settings are wrong, which others say

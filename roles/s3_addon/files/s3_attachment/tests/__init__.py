@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     test_audit,
     test_cache,
     test_content,
+    test_database_settings,
     test_download,
     test_failover,
     test_fence,

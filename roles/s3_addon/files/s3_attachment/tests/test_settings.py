@@ -139,8 +139,9 @@ class TestSettings(StoreCase, TransactionCase):
         attachment.sudo().public = True
         for name in ("s3_bucket", "s3_etag", "s3_version_id", "s3_storage_class"):
             self.assertNotIn(name, attachment.fields_get())
+            # Not attachment[name], which 18.0 allows: nobody but code on the server can do that.
             with self.assertRaises(AccessError):
-                attachment[name]
+                attachment.read([name])
         page = self.env["res.config.settings"].with_user(self.employee)
         self.assertNotIn("s3_attachment_settings", page.fields_get())
         with self.assertRaises(AccessError):

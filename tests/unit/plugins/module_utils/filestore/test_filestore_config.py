@@ -313,3 +313,76 @@ def test_settings_are_tried_before_they_are_in_force(folder):
     write(folder, "odoo.conf", "[s3_attachment]\nregion = r1\n")
     tried = config.load(str(folder / "odoo.conf"), {}, settings_with("AK2"))
     assert (tried.key, tried.region) == (("AK2", SECRET), "r1")
+
+
+STORE = {"bucket": "mine", "endpoint_url": "http://a:9000", "access_key": "AK", "secret_key": SECRET}
+
+
+def watch(folder, **environ):
+    return config.Watch(str(folder / "odoo.conf"), {f"ODOO_S3_{name.upper()}": value for name, value in environ.items()})
+
+
+def test_database_comes_last_and_only_if_the_host_says_so(folder):
+    write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = one\nserve_mode = proxy\n")
+    values = {"serve_mode": "x_accel", "presign_ttl": "900", "bucket": "mine", "gc_unversioned": "allow", "migration_hosts": "app1"}
+    alone = watch(folder)
+    assert alone.database_settings == "none" and alone.with_database(values) == alone.current()
+    for word in ("safe", "all"):
+        asked = watch(folder, database_settings=word)
+        found = asked.with_database(values)
+        # A store that the host names is not led elsewhere by the database.
+        assert (asked.database_settings, found.bucket, found.serve_mode, found.presign_ttl, found.gc_unversioned) == (word, "one", "proxy", 900, "refuse")
+        assert (found.origins["presign_ttl"], found.origins["serve_mode"]) == ("the database", str(folder / "s3_attachment.conf"))
+        assert asked.with_database(dict(values)) is found, "each asking would make new connections"
+        assert asked.with_database({}).presign_ttl == 300
+
+
+def test_whole_store_from_the_database(folder):
+    safe, whole = watch(folder, database_settings="safe"), watch(folder, database_settings="all", presign_ttl="600")
+    assert safe.current() is None and safe.with_database(STORE) is None
+    found = whole.with_database({**STORE, "presign_ttl": "60", "instance_id": "copied-too", "spool_dir": "/tmp"})
+    assert (found.bucket, found.key, found.presign_ttl, found.instance_id, found.spool_dir) == ("mine", ("AK", SECRET), 600, "", "")
+    assert SECRET not in str(config.shown(found)) and ("secret_key", "********", "the database") in config.shown(found)
+
+
+def test_store_that_is_not_complete_yet(folder):
+    asked = watch(folder, database_settings="all")
+    assert asked.current() is None and asked.database_settings == "all"
+    assert asked.with_database({"endpoint_url": "http://a:9000", "presign_ttl": "60"}) is None
+    with pytest.raises(ConfigError, match=r"access_key is set \(from the database\) without secret_key"):
+        asked.with_database({"bucket": "mine", "access_key": "AK"})
+
+
+def test_what_is_wrong_in_the_database_is_left_out(folder, caplog):
+    write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = one\ndatabase_settings = safe\n")
+    asked = watch(folder)
+    for _time in range(2):
+        assert asked.with_database({"presign_ttl": "5", "serve_mode": "proxy"}) is asked.current()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "presign_ttl (from the database) is '5'" in caplog.text
+
+
+def test_opting_in_needs_no_restart(folder):
+    asked = watch(folder)
+    assert asked.with_database(STORE) is None
+    replace(folder, "[s3_attachment]\ndatabase_settings = all\n")
+    assert asked.database_settings == "all" and asked.with_database(STORE).bucket == "mine"
+    replace(folder, "[s3_attachment]\nbucket = one\n")
+    assert asked.database_settings == "none" and asked.with_database(STORE).bucket == "one"
+
+
+def test_wrong_word(folder):
+    with pytest.raises(ConfigError, match=r"database_settings \(from the environment\) is 'true', but must be none or safe or all"):
+        watch(folder, database_settings="true")
+
+
+@pytest.mark.parametrize(("name", "value"), [("presign_ttl", "5"), ("read_timeout", "601"), ("serve_mode", "x"), ("bucket", "X"), ("endpoint_url", "a")])
+def test_one_setting_by_itself(name, value):
+    with pytest.raises(ConfigError, match=rf"{name} \(from the database\) is"):
+        config.check(name, value)
+
+
+def test_right_settings_by_themselves():
+    for name, value in {**STORE, "read_timeout": "200", "op_budget": "2", "connect_timeout": "60", "serve_mode": "proxy"}.items():
+        config.check(name, value)
+    assert all(name in config.Config.__dataclass_fields__ for name in (*config.SAFE, *config.STORE))
