@@ -22,7 +22,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no key": ({"access_key": ""}, ["secret_key is set (from s3_addon_secret_key) without access_key"]),
     "further": ({"settings": {"secret_key": "x"}}, ["s3_addon_settings has secret_key"]),
     "time-out": ({"settings": {"connect_timeout": 0}}, ["connect_timeout (from s3_addon_settings) is '0'"]),
-    "second store": ({"failover_endpoint_url": "http://127.0.0.1:9000"}, ["failover_endpoint_url (from s3_addon_failover_endpoint_url) is endpoint_url itself"]),
+    "second store": (
+        {"failover_endpoint_url": "http://127.0.0.1:9000"},
+        ["failover_endpoint_url (from s3_addon_failover_endpoint_url) is endpoint_url itself"],
+    ),
     "no second store": ({"failover_bucket": "plain"}, ["failover_bucket is set (from s3_addon_failover_bucket) without failover_endpoint_url"]),
     "archive": ({"storage_class": "GLACIER"}, ["storage_class (from s3_addon_storage_class) is 'GLACIER'", "can be read at once"]),
     "route": ({"routes": [{"code": "Cold"}]}, ["the route of the section s3_attachment:Cold"]),

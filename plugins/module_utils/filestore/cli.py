@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         instead = sys.stdin.read() if getattr(options, "settings_on_stdin", False) else None
         settings = config.load(options.config, os.environ, instead) if instead is not None else _settings(options)
         if settings is None:
-            raise ConfigError(f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any")
+            raise ConfigError(
+                f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any; "
+                "those in a database count for commands that name it, by --database, where database_settings is all"
+            )
         if options.command in migration_cli.COMMANDS:
             return migration_cli.run(options, settings)
         if options.command == "cache":

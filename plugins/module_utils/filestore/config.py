@@ -405,8 +405,8 @@ def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections, database
             if value:
                 given[name], origins[name] = value, origin
     for name in from_database(given, database or {}):
-        if name not in given and (value := (database or {}).get(name)):
-            given[name], origins[name] = value, DATABASE
+        if name not in given and database and database.get(name):
+            given[name], origins[name] = database[name], DATABASE
     for route, settings in [*lowest.items(), *upper.items()]:
         routes.setdefault(route, {}).update({name: value for name, value in settings.items() if value})
     if "bucket" not in given and (given.get("database_settings") == "all" or set(given) == {"database_settings"}):

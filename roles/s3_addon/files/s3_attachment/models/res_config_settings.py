@@ -36,9 +36,7 @@ class ResConfigSettings(models.TransientModel):
     s3_attachment_bucket = fields.Char("Bucket", config_parameter="s3_attachment.bucket", groups="base.group_system")
     s3_attachment_prefix = fields.Char("Prefix", config_parameter="s3_attachment.prefix", groups="base.group_system")
     s3_attachment_endpoint_url = fields.Char("End point", config_parameter="s3_attachment.endpoint_url", groups="base.group_system")
-    s3_attachment_public_endpoint_url = fields.Char(
-        "End point for browsers", config_parameter="s3_attachment.public_endpoint_url", groups="base.group_system"
-    )
+    s3_attachment_public_endpoint_url = fields.Char("End point for browsers", config_parameter="s3_attachment.public_endpoint_url", groups="base.group_system")
     s3_attachment_region = fields.Char("Region", config_parameter="s3_attachment.region", groups="base.group_system")
     s3_attachment_access_key = fields.Char("Access key", config_parameter="s3_attachment.access_key", groups="base.group_system")
     s3_attachment_secret_key = fields.Char("New secret key", groups="base.group_system")

@@ -145,6 +145,8 @@ class TestSettings(StoreCase, TransactionCase):
         page = self.env["res.config.settings"].with_user(self.employee)
         self.assertNotIn("s3_attachment_settings", page.fields_get())
         with self.assertRaises(AccessError):
+            page.create({})
+        with self.assertRaises(AccessError):
             page.browse().action_s3_attachment_test()
         with self.assertRaises(AccessError):
             self.env["s3.gc.mark"].with_user(self.employee).search([])
