@@ -107,8 +107,8 @@ class Config:
     after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the store
     keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with what is
     different there; what is about a content goes by :meth:`of`. ``multipart_threshold``: from how many bytes on a content is sent in parts, side
-    by side. ``write_mode``: whether a new file is kept on this host, in ``spool_dir``, when the store does not answer, or refused.
-    ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where contents that were read are kept on this host,
+    by side. ``gzip``: which new contents are stored compressed, from ``gzip_min_size`` bytes on. ``write_mode``: whether a new file is kept on this
+    host, in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where contents that were read are kept on this host,
     ``s3_cache`` in Odoo's data directory unless given; at most ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
     ``failover_*``: a second end point, see :attr:`failover`; ``failover_writes``: whether new contents go there too while the first one does not answer.
     """
@@ -135,6 +135,8 @@ class Config:
     op_budget: int = 30
     pool_size: int = 10
     multipart_threshold: int = 15 * 1024 * 1024
+    gzip: str = "none"
+    gzip_min_size: int = 4096
     write_mode: str = "spool"
     spool_dir: str = ""
     node: str = ""
@@ -247,6 +249,7 @@ _CHOICES = {
     "gc_unversioned": ("refuse", "allow"),
     "failover_writes": ("refuse", "allow"),
     "database_settings": ("none", "safe", "all"),
+    "gzip": ("none", "text"),
     "sse": ("AES256", "aws:kms"),
 }
 _RANGES = {
@@ -257,6 +260,7 @@ _RANGES = {
     "max_attempts": (1, 10),
     "op_budget": (2, 600),
     "pool_size": (1, 100),
+    "gzip_min_size": (0, 2**40),
     "multipart_threshold": (5 * 1024**2, 5 * 1024**3),
     "cache_max_bytes": (0, 2**48),
     "cache_days": (1, 3650),

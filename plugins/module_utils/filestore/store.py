@@ -13,11 +13,11 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import checksums, keys, log, metrics, parts
+from . import checksums, gzipped, keys, log, metrics, parts
 from .breaker import Breaker
 from .config import Config, Placement
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
@@ -46,13 +46,15 @@ _OPERATIONS = {"sign a link to": "sign", "ask about versions": "other", "give up
 
 
 class Head(NamedTuple):
-    """What the store knows of an object; ``sha1`` is None where the store was not told it."""
+    """What the store knows of a content; ``sha1`` is None where the store was not told it. ``packed``: whether it is stored compressed; then
+    size and SHA-1 are what its metadata say of the plain bytes."""
 
     size: int
     sha1: str | None
     etag: str
     version_id: str | None
     storage_class: str
+    packed: bool = False
 
 
 @dataclasses.dataclass
@@ -101,17 +103,17 @@ class ObjectStore:
         """
         sha1 = keys.parse(fname).sha1
         size = len(body) if isinstance(body, (bytes, bytearray)) else body.seek(0, os.SEEK_END)
-        in_parts = size >= self.config.multipart_threshold
         with self._asking("store", fname) as moved:
-            conditional = not anew and self._accepts("CompleteMultipartUpload" if in_parts else "PutObject", "IfNoneMatch")
+            conditional = not anew and all(self._accepts(operation, "IfNoneMatch") for operation in ("CompleteMultipartUpload", "PutObject"))
             if not anew and (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
+            packed = gzipped.pack(body, sha1) if self.config.gzip == "text" and size >= self.config.gzip_min_size else None
             # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
             # not this content (cut short, or put there by somebody else) is replaced.
             for condition in ({"IfNoneMatch": "*"}, {}) if conditional else ({},):
                 try:
-                    self._send(fname, sha1, body, content_type=content_type, in_parts=in_parts, condition=condition)
-                    moved.sent = size
+                    self._send(fname, body, size, packed, content_type=content_type, condition=condition)
+                    moved.sent = packed.size if packed else size
                     return True
                 except botocore.exceptions.ClientError as error:
                     if _code(error) not in _OVERTAKEN:
@@ -120,14 +122,20 @@ class ObjectStore:
                     return False
             raise Unavailable(f"could not store {fname} in {self.config.of(fname).where}: something else was stored or taken away meanwhile")
 
-    def _send(self, fname: str, sha1: str, body: bytes | BinaryIO, *, content_type: str, in_parts: bool, condition: dict[str, str]) -> None:
+    def _send(self, fname: str, body: bytes | BinaryIO, size: int, packed: gzipped.Packed | None, *, content_type: str, condition: dict[str, str]) -> None:
+        """Send a content, or what it was packed into."""
+        sha1 = keys.parse(fname).sha1
         where = self._where(fname)
         described: dict[str, Any] = {
             "ContentType": content_type,
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
             **self.config.placement(keys.parse(fname).route).parameters,
         }
-        if in_parts:
+        if packed:
+            described["ContentEncoding"] = gzipped.ENCODING
+            described["Metadata"] |= gzipped.metadata(packed, size)
+            body, size, sha1 = packed
+        if size >= self.config.multipart_threshold:
             parts.upload(self._client(), where, body, sha1, begin=described, end=condition, patience=self.config.connect_timeout)
             return
         file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
@@ -141,7 +149,7 @@ class ObjectStore:
             if size == 0:
                 return b""
             with self._asking("read", fname) as moved:
-                content = b"".join(self._chunks(fname, Range=f"bytes=0-{size - 1}"))
+                content = self._beginning(fname, size)
                 moved.received = len(content)
                 return content
         # Pieces that are kept and then joined would take twice the memory; the bytes that this one has are those that it gives away.
@@ -337,17 +345,44 @@ class ObjectStore:
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
-    def _chunks(self, fname: str, **arguments: str) -> Iterator[bytes]:
+    def _get(self, fname: str, **arguments: str) -> tuple[bool, Generator[bytes, None, None]]:
+        """Whether an object is packed, and its body."""
+        answer = self._client().get_object(**self._where(fname), **arguments)
+        return gzipped.is_packed(answer.get("ContentEncoding")), self._body(fname, answer["Body"])
+
+    def _chunks(self, fname: str) -> Generator[bytes, None, None]:
+        """The content, in pieces."""
+        packed, body = self._get(fname)
+        return gzipped.unpack(body, fname) if packed else body
+
+    def _beginning(self, fname: str, size: int) -> bytes:
+        packed, body = self._get(fname, Range=f"bytes=0-{size - 1}")
+        content = b"".join(body)
+        if not packed:
+            return content
+        # These are packed bytes, of how many plain ones nobody knows.
+        content = b""
+        with contextlib.closing(self._chunks(fname)) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) >= size:
+                    break
+        return content[:size]
+
+    def _body(self, fname: str, body: Any) -> Generator[bytes, None, None]:
         """The body of an object, as long as it comes fast enough: each byte that comes in time begins the read time-out anew."""
-        body = self._client().get_object(**self._where(fname), **arguments)["Body"]
         begin, came = time.monotonic(), 0
-        # Each piece is a quarter of all before it, so that the clock is looked at in time, and seldom when much comes.
-        while chunk := body.read(min(CHUNK, max(came // 4, 256))):
-            came += len(chunk)
-            yield chunk
-            if time.monotonic() - begin > self.config.patience + came / SLOWEST:
-                body.close()
-                raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.patience:g} seconds")
+        try:
+            # Each piece is a quarter of all before it, so that the clock is looked at in time, and seldom when much comes.
+            while chunk := body.read(min(CHUNK, max(came // 4, 256))):
+                came += len(chunk)
+                yield chunk
+                if time.monotonic() - begin > self.config.patience + came / SLOWEST:
+                    body.close()
+                    raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.patience:g} seconds")
+        except GeneratorExit:  # nobody wants the rest
+            body.close()
+            raise
 
     def _where(self, fname: str) -> dict[str, str]:
         """Where the content is, as boto3 calls it."""
@@ -355,12 +390,17 @@ class ObjectStore:
 
     def _head(self, fname: str) -> Head:
         answer = self._client().head_object(**self._where(fname), ChecksumMode="ENABLED")
+        size, metadata = answer["ContentLength"], answer["Metadata"]
+        sha1 = checksums.of_whole(answer.get("ChecksumSHA1", ""), answer["ETag"])
+        if packed := gzipped.is_packed(answer.get("ContentEncoding")):
+            size, sha1 = gzipped.plain_size(metadata, size, sha1), None
         return Head(
-            size=answer["ContentLength"],
-            sha1=checksums.of_whole(answer.get("ChecksumSHA1", ""), answer["ETag"]) or answer["Metadata"].get("sha1"),
+            size=size,
+            sha1=sha1 or metadata.get("sha1"),
             etag=answer["ETag"].strip('"'),
             version_id=answer.get("VersionId"),
             storage_class=answer.get("StorageClass", "STANDARD"),
+            packed=packed,
         )
 
     def _holds(self, fname: str, sha1: str, size: int) -> bool:

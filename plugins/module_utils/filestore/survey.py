@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from . import keys
 from .catalogue import PREFIXES, Catalogue
 from .config import Config
-from .errors import ConfigError
-from .transfer import Listed, Transfer
+from .errors import ConfigError, NotFound
+from .transfer import Head, Listed, Transfer
 
 # Up to so many names a directory, all directories are listed together, which is one request, or sixteen of them: fewer requests, and still little memory.
 HANDFUL = 3
@@ -126,6 +126,22 @@ class Listing:
             for fname, entry in self._transfer.at(target).list(group):
                 yield target, fname, entry
 
+    def plain(self, remote: dict[str, Listed], *known: dict[str, int]) -> None:
+        """Replace what the listing says of objects that are stored compressed, where another size is known, by what they are unpacked.
+
+        A listing does not tell that they are compressed, so each that is smaller than expected is looked up.
+        """
+        smaller = [fname for fname, entry in remote.items() if any(entry.size < sizes.get(fname, 0) for sizes in known)]
+        for fname, head in zip(smaller, self._pool.map(self._head, smaller), strict=True):
+            if head is not None and head.packed and head.size >= 0:
+                remote[fname] = Listed(head.size, head.etag, remote[fname].modified)
+
+    def _head(self, fname: str) -> Head | None:
+        try:
+            return self._transfer.head(fname)
+        except NotFound:  # deleted since
+            return None
+
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
@@ -141,7 +157,7 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
         first = next(every, {})
         listing.plan(len(first))
         for prefix, names in zip(prefixes, itertools.chain([first], every), strict=True):
-            remote = {}
+            remote: dict[str, Listed] = {}
             foreign = []
             for fname, entry in listing.of(prefix).items():
                 if keys.is_name(fname):
@@ -149,6 +165,7 @@ def survey(filestore: str, catalogue: Catalogue, transfer: Transfer, prefixes: S
                 else:
                     foreign.append(fname)
             local, strange = scan(filestore, prefix)
+            listing.plain(remote, names, local)
             yield Directory(prefix, names, local, remote, strange, foreign)
     finally:
         listing.close()

@@ -27,11 +27,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from . import checksums, keys
+from . import checksums, gzipped, keys
 from .config import Config
 from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
-from .wire import CHUNK, TOGETHER, Answer, Connection, Disconnected, Endpoint, Slice, Throttle
+from .wire import CHUNK, TOGETHER, Answer, Connection, Disconnected, Endpoint, Sink, Slice, Throttle
 
 MIB = 1024 * 1024
 PART_SIZE = 16 * MIB
@@ -69,13 +69,17 @@ class Version(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the server knows of an object; ``sha1`` only where the server itself has computed it, ``modified`` in seconds since 1970."""
+    """What the server knows of an object; ``sha1`` only where the server itself has computed it, ``modified`` in seconds since 1970.
+
+    Of a ``packed`` one, which is stored compressed, the size is what its metadata say of the plain bytes, and the server does not know their SHA-1.
+    """
 
     size: int
     sha1: str | None
     etag: str
     version_id: str
     modified: float
+    packed: bool
 
 
 class Transfer:
@@ -169,6 +173,8 @@ class Transfer:
             seen = hashlib.sha1(usedforsecurity=False)
             size = 0
 
+            unpacker: gzipped.Unpacker | None = None
+
             def take(chunk: bytes, seen: Any = seen) -> None:
                 nonlocal size
                 seen.update(chunk)
@@ -178,8 +184,22 @@ class Transfer:
                 except OSError as error:  # of the local disk, which no other attempt mends
                     raise _LocalFailure(error) from error
 
+            def begin(headers: dict[str, str], take: Callable[[bytes], None] = take) -> Callable[[bytes], object]:
+                nonlocal unpacker
+                if not gzipped.is_packed(headers.get("content-encoding")):
+                    return take
+                current = unpacker = gzipped.Unpacker(fname)
+
+                def take_packed(chunk: bytes) -> None:
+                    for piece in current.feed(chunk):
+                        take(piece)
+
+                return take_packed
+
             try:
-                self._once("GET", fname, query=f"versionId={quote(version, safe='-_.~')}" if version else "", sink=take)
+                self._once("GET", fname, query=f"versionId={quote(version, safe='-_.~')}" if version else "", sink=begin)
+                if unpacker is not None:
+                    take(unpacker.end())
             except _LocalFailure as failure:
                 raise failure.error from None
             except Unavailable as error:
@@ -195,12 +215,18 @@ class Transfer:
         answer = self._call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
         checksum, etag = answer.headers.get("x-amz-checksum-sha1", ""), answer.headers.get("etag", "").strip('"')
         modified = answer.headers.get("last-modified", "")
+        size = int(answer.headers.get("content-length", -1))
+        sha1 = checksums.of_whole(checksum, etag) if self.features.checksum else None
+        if packed := gzipped.is_packed(answer.headers.get("content-encoding")):
+            metadata = {name: answer.headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}
+            size, sha1 = gzipped.plain_size(metadata, size, sha1), None
         return Head(
-            int(answer.headers.get("content-length", -1)),
-            checksums.of_whole(checksum, etag) if self.features.checksum else None,
+            size,
+            sha1,
             etag,
             answer.headers.get("x-amz-version-id", ""),
             _timestamp(modified) if modified else time.time(),
+            packed,
         )
 
     def read(self, fname: str, version: str = "") -> int:
@@ -373,7 +399,7 @@ class Transfer:
         headers: dict[str, str] | None = None,
         body: bytes | Slice = b"",
         accept: tuple[int, ...] = (),
-        sink: Callable[[bytes], object] | None = None,
+        sink: Sink | None = None,
     ) -> Answer:
         config = self._of(name)
         endpoint, base = _bucket_at(self._endpoint, config)

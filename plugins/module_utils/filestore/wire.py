@@ -39,6 +39,10 @@ class Answer(NamedTuple):
     body: bytes
 
 
+# What takes the body of an answer in pieces, made when its headers (as in Answer) have come.
+Sink = Callable[[dict[str, str]], Callable[[bytes], object]]
+
+
 class Slice(NamedTuple):
     """A part of a file, to be sent."""
 
@@ -131,8 +135,8 @@ class Connection:
                 self._socket.close()
         self._socket, self._left = None, b""
 
-    def request(self, method: str, target: str, headers: dict[str, str], body: bytes | Slice = b"", sink: Callable[[bytes], object] | None = None) -> Answer:
-        """Send a request and read the answer; the body of a successful one goes to ``sink`` where that is given.
+    def request(self, method: str, target: str, headers: dict[str, str], body: bytes | Slice = b"", sink: Sink | None = None) -> Answer:
+        """Send a request and read the answer; the body of a successful one goes to what ``sink`` makes of its headers, where that is given.
 
         :raises Disconnected: there was no complete answer.
         """
@@ -158,7 +162,7 @@ class Connection:
             self.close()
             raise
 
-    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Callable[[bytes], object] | None) -> Answer:
+    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Sink | None) -> Answer:
         if self._socket is None:
             self._socket, self._left = connect(self._endpoint), b""
         try:
@@ -196,7 +200,7 @@ class Connection:
                 raise ValueError("the file has become shorter while it was sent")
             offset += sent
 
-    def _receive(self, method: str, sink: Callable[[bytes], object] | None) -> Answer:
+    def _receive(self, method: str, sink: Sink | None) -> Answer:
         link = self._socket
         if link is None:
             raise _NoAnswer("there is no connection")
@@ -221,7 +225,7 @@ class Connection:
             name, _colon, value = line.partition(":")
             headers[name.lower()] = value.strip()
         kept: list[bytes] = []
-        take = sink if sink is not None and status < 300 else kept.append
+        take = sink(headers) if sink is not None and status < 300 else kept.append
         self._left = data
         if method == "HEAD" or status in (204, 304):
             pass
