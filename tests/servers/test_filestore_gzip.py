@@ -11,6 +11,7 @@ import hashlib
 import io
 import pathlib
 import secrets
+import time
 import typing as t
 from collections.abc import Callable
 
@@ -30,9 +31,15 @@ LARGE = secrets.token_hex(5 * MIB).encode() + b"\xe9\n"
 CONTENTS = {keys.build(hashlib.sha1(body).hexdigest()): body for body in (SMALL, LARGE)}
 
 
+def packing(objects: ObjectStore) -> ObjectStore:
+    """A store that compresses, as if everybody had had the time to notice that."""
+    assert objects.put_note("gzip", b'{"since": 0}')
+    return objects
+
+
 @pytest.fixture
 def objects(server: Server) -> ObjectStore:
-    found = prepared(server, gzip="text", multipart_threshold=str(5 * MIB))
+    found = packing(prepared(server, gzip="text", multipart_threshold=str(5 * MIB)))
     for fname, body in CONTENTS.items():
         assert found.put(fname, body if body is SMALL else io.BytesIO(body))
     return found
@@ -58,7 +65,7 @@ def test_as_it_is_stored(objects: ObjectStore) -> None:
         assert not objects.put(fname, body)
         assert ("-" in objects.head(fname).etag) == (body is LARGE)
         assert not unfinished(objects, fname)
-        again = ObjectStore(dataclasses.replace(objects.config, prefix=f"again-{objects.config.prefix}"))
+        again = packing(ObjectStore(dataclasses.replace(objects.config, prefix=f"{fname[:2]}/{objects.config.prefix}")))
         assert again.put(fname, body)
         assert stored(again, fname)[1] == packed
 
@@ -92,7 +99,7 @@ def test_every_reader_gets_the_plain_bytes(objects: ObjectStore, server: Server,
 
 def test_what_is_not_compressed(server: Server) -> None:
     """What is no text, what is small, what gains little, and what nobody wants compressed."""
-    objects = prepared(server, gzip="text")
+    objects = packing(prepared(server, gzip="text"))
     bodies = [
         secrets.token_bytes(10_000),
         b"%PDF-1.7\n" + b"words " * 2000,
@@ -109,6 +116,26 @@ def test_what_is_not_compressed(server: Server) -> None:
         assert (store.head(fname).size, store.head(fname).packed) == (len(body), False)
     with pytest.raises(Corrupt):
         objects.put(keys.build(hashlib.sha1(b"").hexdigest()), SMALL)
+
+
+def test_nothing_is_compressed_before_everybody_knows(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that found that nothing is compressed believes it for a while, and sends people to the store without a further look."""
+    writer = prepared(server, gzip="text")
+    reader = store_at(server, writer.config.prefix)
+    (fname, body), other = next(iter(CONTENTS.items())), SMALL + b"more"
+    assert not reader.packed(fname)
+    assert writer.put(fname, body) and not writer.head(fname).packed
+    with monkeypatch.context() as asked:
+        asked.setattr(ObjectStore, "head", None)
+        asked.setattr(ObjectStore, "get_note", None)
+        assert not reader.packed(fname)
+    later = time.time() + 301
+    monkeypatch.setattr(time, "time", lambda: later)
+    other_name = keys.build(hashlib.sha1(other).hexdigest())
+    assert writer.put(other_name, other) and writer.head(other_name).packed
+    # By then it has looked again.
+    reader._notice._next_look = 0
+    assert (reader.packed(fname), reader.packed(other_name)) == (False, True)
 
 
 def test_damaged(objects: ObjectStore) -> None:
@@ -139,7 +166,7 @@ def test_migration(server: t.Any, make_filestore: Callable[..., Filestore]) -> N
     store.add_many(8)
     # Without a size in the row, and without a file here, nothing is known but the name.
     store.sql("UPDATE ir_attachment SET file_size = NULL WHERE store_fname = %s", names[0])
-    objects = ObjectStore(dataclasses.replace(store.config, gzip="text", multipart_threshold=15 * MIB))
+    objects = packing(ObjectStore(dataclasses.replace(store.config, gzip="text")))
     for fname in names:
         assert objects.put(fname, store.contents[fname])
         assert objects.head(fname).packed
@@ -175,7 +202,7 @@ def test_former_version_comes_back(server: t.Any, make_filestore: Callable[..., 
     store = make_filestore(server)
     fname = store.add(SMALL)
     (store.path / fname).unlink()
-    objects = ObjectStore(dataclasses.replace(store.config, gzip="text"))
+    objects = packing(ObjectStore(dataclasses.replace(store.config, gzip="text")))
     objects.put(fname, SMALL)
     store.server.client.put_object(Bucket=store.bucket, Key=f"shop/{fname}", Body=b"something else")
     assert store.counts("audit", repair=True)["repaired"] == 1

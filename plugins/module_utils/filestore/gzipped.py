@@ -14,18 +14,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import re
 import tempfile
+import time
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from .errors import Corrupt
 
 ENCODING = "gzip"
 # What the metadata say besides the SHA-1 of the content: of how many bytes it is, and of which and how many the object.
 NAMES = ("size", "packed-size", "packed-sha1")
+_NOTE = "gzip"
+# Seconds: for so long a process believes that there is no note; and after so long everybody knows it, though clocks differ.
+_BELIEVED = 60
+_NOTICED = 300
 # What saves less than this part is not compressed.
 LEAST_GAIN = 0.1
 _CHUNK = 1024 * 1024
@@ -35,6 +41,48 @@ _HEAD = 2048
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 # zlib's word for its largest window in gzip's format; the header that it writes has no time, so that the same bytes become the same bytes.
 _WINDOW = 31
+
+
+class Notes(Protocol):
+    """Where notes about a prefix are kept: :class:`store.ObjectStore`."""
+
+    def get_note(self, name: str) -> tuple[bytes, str] | None: ...
+    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool: ...
+
+
+class Notice:
+    """Whether anything under a prefix may be compressed, so that where nothing ever was nobody asks for each object.
+
+    The note ``<prefix>.odoo-s3/gzip`` says since when, and is never taken away. Nothing is compressed before everybody has had the time to
+    notice it.
+    """
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._since: float | None = None
+        self._next_look = 0.0
+
+    def there(self) -> bool:
+        """For readers. Right after an outage it is the answer of before.
+
+        :raises StoreError: nobody knows.
+        """
+        if self._since is None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _BELIEVED
+            if (found := self._notes.get_note(_NOTE)) is not None:
+                self._since = float(json.loads(found[0])["since"])
+        return self._since is not None
+
+    def ripe(self) -> bool:
+        """For writers, who make it if there is none.
+
+        :raises StoreError: nobody knows.
+        """
+        if self.there():
+            return time.time() - (self._since or 0) >= _NOTICED
+        self._next_look = 0
+        self._notes.put_note(_NOTE, json.dumps({"since": time.time()}).encode())
+        return False
 
 
 class Packed(NamedTuple):

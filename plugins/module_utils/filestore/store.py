@@ -78,6 +78,7 @@ class ObjectStore:
             raise ConfigError(f"the Python package boto3 is missing in the environment that runs this ({BOTO3_IMPORT_ERROR})")
         self.config = config
         self.breaker = Breaker()
+        self._notice = gzipped.Notice(self)
         # In one attribute, so that a thread never sees the one without the other.
         self._process: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
 
@@ -107,7 +108,8 @@ class ObjectStore:
             conditional = not anew and all(self._accepts(operation, "IfNoneMatch") for operation in ("CompleteMultipartUpload", "PutObject"))
             if not anew and (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
                 return False
-            packed = gzipped.pack(body, sha1) if self.config.gzip == "text" and size >= self.config.gzip_min_size else None
+            wanted = self.config.gzip == "text" and size >= self.config.gzip_min_size and self._notice.ripe()
+            packed = gzipped.pack(body, sha1) if wanted else None
             # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
             # not this content (cut short, or put there by somebody else) is replaced.
             for condition in ({"IfNoneMatch": "*"}, {}) if conditional else ({},):
@@ -174,6 +176,18 @@ class ObjectStore:
         """What the store knows of the content, without reading it."""
         with self._asking("look up", fname):
             return self._head(fname)
+
+    def packed(self, fname: str) -> bool:
+        """Whether the store would send a compressed object, of which a part is none of the content, and which not everybody decompresses."""
+        try:
+            if not self._notice.there():
+                return False
+        except StoreError:
+            # Who is sent to a store that does not answer gets nothing there; unless it is back by then.
+            if self.config.gzip != "none":
+                raise
+            return False
+        return self.head(fname).packed
 
     def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "", *, public: bool = True) -> str:
         """A URL which answers this method for ``presign_ttl`` seconds, and no other method.

@@ -86,6 +86,8 @@ class ObjectStream(Stream):
             if as_attachment is None:
                 as_attachment = self.as_attachment
             mode = self._mode(as_attachment)
+            if mode != "proxy" and self._packed():
+                mode = "proxy"
             if mode == "redirect":
                 return self._redirect(as_attachment, self.immutable if immutable is None else immutable)
             if mode == "x_accel" and self._is_at_hand():
@@ -121,6 +123,12 @@ class ObjectStream(Stream):
             and (settings.serve_mode != "x_accel" or request.httprequest.headers.get(_ACCEL_HEADER) == "on")
         )
         return settings.serve_mode if others else "proxy"
+
+    def _packed(self) -> bool:
+        try:
+            return self._store.packed(self._fname)
+        except StoreError as error:
+            raise storage.not_read(request.env, error) from error
 
     def _accelerated(self, answer, **kwargs: Any) -> Response:
         """Odoo's own answer without its body, which NGINX is to fetch from the store."""

@@ -11,6 +11,7 @@ from . import (  # noqa: F401
     test_failover,
     test_fence,
     test_gc,
+    test_gzip,
     test_killed,
     test_large,
     test_migration,
