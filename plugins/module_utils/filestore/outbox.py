@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from . import gc, keys
 from .database import Cursor, Transaction
-from .errors import NotFound, Unavailable
+from .errors import Corrupt, NotFound, Unavailable
 from .fence import examine
 from .journal import sync_directory
 from .store import CHUNK, ObjectStore
@@ -95,7 +95,7 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
 
     :raises NotOwner: the database is a copy; everything stays.
     """
-    report = Report()
+    report, answers = Report(), True
     with transaction() as cursor:
         cursor.execute("SELECT DISTINCT fname FROM s3_outbox WHERE node = %s AND next_try <= clock_timestamp() AT TIME ZONE 'UTC'", [spool.node])
         names = sorted(row[0] for row in cursor.fetchall())
@@ -103,7 +103,7 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
             try:
                 examine(store, cursor).require()
             except Unavailable as error:
-                names, report.error = [], str(error)
+                names, answers, report.error = [], False, str(error)
     for fname in names:
         try:
             with transaction() as cursor:
@@ -113,7 +113,7 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
                     report.stored += 1
                 else:
                     report.missing.append(fname)
-        except Unavailable as error:
+        except (Unavailable, Corrupt) as error:
             report.error = str(error)
             with transaction() as cursor:
                 cursor.execute(
@@ -122,11 +122,14 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
                     " WHERE fname = %s AND node = %s",
                     [report.error, _LONGEST_PAUSE, fname, spool.node],
                 )
-            break
-    if not report.error:
+            # A damaged file stays for a person to look at; the others can do without it, and no other can do without the store.
+            answers = isinstance(error, Corrupt)
+            if not answers:
+                break
+    if answers:
         for prefix, files in spool.files():
             with transaction() as cursor:
-                report.dropped += _sweep(store, spool, cursor, prefix, files)
+                _sweep(store, spool, cursor, prefix, files, report=report)
     with transaction() as cursor:
         cursor.execute("SELECT count(DISTINCT fname) FROM s3_outbox WHERE node = %s", [spool.node])
         report.waiting = cursor.fetchall()[0][0]
@@ -146,13 +149,10 @@ def _store(store: ObjectStore, spool: Spool, fname: str) -> bool:
     return True
 
 
-def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files: list[str]) -> int:
-    """Remove the files of a prefix that no row of the outbox speaks of, unless somebody is writing there at this moment.
-
-    :return: how many nothing refers to.
-    """
+def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files: list[str], *, report: Report) -> None:
+    """Remove the files of a prefix that no row of the outbox speaks of, unless somebody is writing there at this moment."""
     if not gc.try_lock(cursor, prefix):
-        return 0
+        return
     # Whoever spools holds the lock until the row is committed, so a file without a row is of a transaction that failed,
     # or has been stored.
     names = {f"{prefix}/{file}" for file in files}
@@ -162,7 +162,10 @@ def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files:
     # The outbox of a database that was put back to an earlier state may lack rows: what is referred to is never taken for granted.
     referenced = {row[0] for row in cursor.fetchall()}
     for fname in sorted(names):
-        if fname not in referenced or _store(store, spool, fname):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(spool.directory, fname))
-    return len(names - referenced)
+        try:
+            if fname not in referenced or _store(store, spool, fname):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(spool.directory, fname))
+        except Corrupt as error:
+            report.error = str(error)
+    report.dropped += len(names - referenced)

@@ -134,6 +134,20 @@ class TestOutbox(CommittedCase):
         with mute_logger(*LOGGERS), self.assertRaises(ServiceUnavailable):
             self.read(attachment)
 
+    def test_damaged_file_is_in_nobody_s_way(self):
+        """It stays, and whatever comes after it is stored; also where no row of the outbox speaks of it."""
+        damaged, *others = sorted(self.spooled(secrets.token_bytes(100))[1] for _number in range(3))
+        with open(self.path(damaged), "r+b") as file:
+            file.write(b"another beginning")
+        for waiting in (1, 0):
+            report = self.drain()
+            self.assertEqual((report.stored, report.waiting, damaged in report.error), (len(others), waiting, True))
+            self.assertEqual([os.path.exists(self.path(fname)) for fname in (damaged, *others)], [True, *[False] * len(others)])
+            self.assertEqual([self.is_there(fname) for fname in (damaged, *others)], [False, *[True] * len(others)])
+            others = []
+            with self.transaction() as env:
+                env.cr.execute("DELETE FROM s3_outbox WHERE fname = %s", [damaged])
+
     def test_row_is_gone(self):
         """As in a database that was put back: what is referred to is stored before its file goes."""
         raw = secrets.token_bytes(100)
