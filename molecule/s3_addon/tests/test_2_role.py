@@ -39,6 +39,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["cannot use the object store", "in bucket no-such-bucket at http://127.0.0.1:9000", "Nothing has been changed for Odoo"],
     ),
     "route twice": ({"routes": [{"code": "cold"}, {"code": "cold"}]}, ["s3_addon_routes has cold more than once"]),
+    "time": ({"gc_timer": "at night"}, ['s3_addon_gc_timer is "at night"', "give a time as systemd.time(7) has it"]),
     "path": ({"path": "addons"}, ['s3_addon_path is "addons"', "absolute paths"]),
     "not on addons_path": ({"path": "/srv/addons"}, ["s3_addon_path is /srv/addons, which is not on addons_path of /etc/odoo/odoo.conf", "/opt/odoo/addons"]),
     "python": ({"python": "/opt/python"}, ["s3_addon_python is /opt/python, which is not on this host"]),
@@ -136,19 +137,27 @@ def test_route_to_another_bucket(host: Host):
 
 
 def test_cache_is_looked_after(host: Host):
-    """On each host by itself, with the outbox; and an outbox that waits does not keep it from that."""
-    # It must not look while this is not complete: then it would not look again for a day.
-    host.check_output("systemctl stop s3_attachment-outbox.timer s3_attachment-outbox.service")
+    """On each host by itself, once a day."""
+    timer = host.check_output("systemctl show s3_attachment-cache.timer -p ActiveState -p UnitFileState -p TimersCalendar")
+    assert "ActiveState=active" in timer and "UnitFileState=enabled" in timer and "OnCalendar=*-*-* 00:00:00" in timer
     host.check_output(
         "rm -rf /var/lib/odoo/s3_cache; cd / && runuser -u odoo -- mkdir -pm 700 /var/lib/odoo/s3_cache/ab"
         " && runuser -u odoo -- cp /etc/os-release /var/lib/odoo/s3_cache/ab/ab%s"
         " && runuser -u odoo -- touch -d '40 days ago' /var/lib/odoo/s3_cache/ab/ab%s /var/lib/odoo/s3_cache/CACHEDIR.TAG",
         *["0" * 38] * 2,
     )
-    host.check_output("systemctl start s3_attachment-outbox.service s3_attachment-outbox.timer")
+    host.check_output("systemctl start s3_attachment-cache.service")
     assert host.run("find /var/lib/odoo/s3_cache -type f -name 'ab*'").stdout == ""
-    said = host.check_output("journalctl -u s3_attachment-outbox.service --no-pager -o cat")
+    said = host.check_output("journalctl -u s3_attachment-cache.service --no-pager -o cat")
     assert '"directory": "/var/lib/odoo/s3_cache", "max_bytes": 0' in said and '"removed_files": 1' in said
+
+
+def test_garbage_collection_by_a_timer(host: Host):
+    timer = host.check_output("systemctl show s3_attachment-gc.timer -p ActiveState -p UnitFileState -p TimersCalendar")
+    assert "ActiveState=active" in timer and "UnitFileState=enabled" in timer and "OnCalendar=*-*-* 00:00:00" in timer
+    host.check_output("systemctl start s3_attachment-gc.service")
+    said = host.check_output("journalctl -u s3_attachment-gc.service --no-pager -o cat")
+    assert '{"deleted": ' in said and '"complete": true' in said
 
 
 def test_interrupted_run_is_made_good(host: Host):
@@ -167,3 +176,11 @@ def test_check_where_odoo_is_not_there_yet():
     refused = play("again.yml", {"test_hosts": "bare"})
     assert refused.code != 0
     assert "s3_addon_python is /opt/odoo/venv/bin/python, which is not on this host" in " ".join(refused.output.split())
+
+
+def test_garbage_collection_is_left_to_odoo(host: Host):
+    """The last run of the role here: the timer is gone for good."""
+    run = play("again.yml", {"s3_addon_gc_timer": ""})
+    assert run.changed == ["Stop the timer of garbage collection", *["Remove it and its service"] * 2]
+    assert host.run("systemctl cat s3_attachment-gc.timer").rc != 0 and host.run("systemctl cat s3_attachment-gc.service").rc != 0
+    assert host.check_output("systemctl is-active s3_attachment-cache.timer s3_attachment-outbox.timer").split() == ["active", "active"]

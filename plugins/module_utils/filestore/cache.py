@@ -284,13 +284,6 @@ class Cache:
         """Remove everything; the result is as that of :meth:`evict`."""
         return self._remove(float("inf"), 0)
 
-    def looked_at(self) -> float:
-        """When all files were last looked at, as the time of day in seconds; 0 for never."""
-        try:
-            return os.stat(os.path.join(self.directory, ".evicting")).st_mtime
-        except OSError:
-            return 0
-
     def _remove(self, oldest: float, most: float) -> Usage | None:
         """Remove what was last read before ``oldest``, and if the rest has more bytes than ``most``, down to the low-water mark."""
         if not os.path.isfile(os.path.join(self.directory, _TAG)):
@@ -301,7 +294,6 @@ class Cache:
         except BlockingIOError:
             return None
         with lock:
-            os.utime(lock.fileno())
             with self._total() as total:
                 before = max(total[0], 0)
             found = Usage()

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
 from typing import Any
 
 from . import cache, database
 from .config import Config
 from .errors import StoreError
-
-_EVERY = 86400
 
 
 def add_command(commands: Any) -> None:
@@ -24,17 +21,15 @@ def add_command(commands: Any) -> None:
     command.add_argument("--database", help="whose settings count too, where the host takes some from there")
     what = command.add_mutually_exclusive_group()
     what.add_argument("--evict", action="store_true", help="remove what was not read for long, and if it is nearly full the oldest")
-    what.add_argument("--evict-daily", action="store_true", help="the same, but only if nobody has looked at all of it for a day")
     what.add_argument("--clear", action="store_true", help="remove all")
 
 
 def run(options: argparse.Namespace, settings: Config) -> dict[str, Any]:
     """Run the command; give what is printed."""
     found = cache.of(settings, "" if settings.cache_dir else database.data_dir_of(options.config, "set it there, or cache_dir in the settings of the store"))
-    due = options.evict or (options.evict_daily and found.looked_at() < time.time() - _EVERY)
     try:
-        done = found.clear() if options.clear else found.evict() if due else None
-        answer = dataclasses.asdict(done or found.usage()) if done or not options.evict_daily else {}
+        done = found.clear() if options.clear else found.evict() if options.evict else None
+        answer = dataclasses.asdict(done or found.usage())
     except OSError as error:
         raise StoreError(f"the cache {found.directory} cannot be looked at ({error.strerror}): run this as Odoo's user") from error
     return {"directory": found.directory, "max_bytes": found.max_bytes, "days": found.days, **answer}
