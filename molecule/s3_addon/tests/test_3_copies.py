@@ -105,7 +105,7 @@ def test_adopting_is_explicit(host: Host, copy: str):
 
 
 def test_copy_changes_nothing_in_the_bucket(host: Host, copy: str):
-    """Pitfall 11, neutralized and not."""
+    """Pitfalls 11 and 12: by another name it reads everything and changes nothing, neutralized and not."""
     before = inside(VERSIONS, None)
     for neutralized in (False, True):
         if neutralized:

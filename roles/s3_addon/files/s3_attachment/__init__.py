@@ -3,3 +3,4 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
 from . import controllers, models  # noqa: F401
+from .backup import warn as warn_of_backups  # noqa: F401

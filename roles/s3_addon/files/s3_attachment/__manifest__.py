@@ -23,5 +23,6 @@
         "views/ir_attachment_views.xml",
         "views/res_config_settings_views.xml",
     ],
+    "post_load": "warn_of_backups",
     "installable": True,
 }

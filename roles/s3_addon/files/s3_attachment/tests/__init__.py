@@ -4,6 +4,7 @@
 
 from . import (  # noqa: F401
     test_audit,
+    test_backup,
     test_cache,
     test_content,
     test_database_settings,

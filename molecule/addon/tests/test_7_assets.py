@@ -1,0 +1,35 @@
+"""The login page while the store does not answer."""
+
+from __future__ import annotations
+
+import re
+
+from conftest import fault, sql, started
+from odoo_host import Person
+from testinfra.host import Host
+
+CACHE = {"ODOO_S3_CACHE_MAX_BYTES": "200000000", "ODOO_S3_CACHE_DIR": "/var/lib/odoo/s3_cache_beside"}
+
+
+def style_sheets(anonymous: Person) -> dict[str, str]:
+    """The sheets that the login page asks for, each with the SHA-1 of what comes."""
+    page = anonymous.download("/web/login")
+    assert page["status"] == 200
+    links = re.findall(r'<link[^>]+href="(/web/assets/[^"]+\.css)"', page["text"])
+    answers = anonymous.does(*[{"do": "download", "path": link} for link in links])
+    assert [answer["status"] for answer in answers] == [200] * len(links)
+    return {link: answer["sha1"] for link, answer in zip(links, answers, strict=True)}
+
+
+def test_login_page_in_an_outage(host: Host, proxy: None):
+    """Pitfall 38: what this host has once sent it sends again after a restart, though all of it is in the store only."""
+    anonymous = Person(base="http://127.0.0.1:8369")
+    with started(host, "odoo-cached", 8369, CACHE):
+        sheets = style_sheets(anonymous)
+    assert sheets
+    for link in sheets:
+        # By no other way.
+        name = sql(host, f"SELECT store_fname FROM ir_attachment WHERE url = '{link}' ORDER BY id DESC LIMIT 1")
+        assert name and not host.file(f"/var/lib/odoo/filestore/odoo/{name}").exists
+    with fault(host, "refuse"), started(host, "odoo-cached", 8369, CACHE):
+        assert style_sheets(anonymous) == sheets
