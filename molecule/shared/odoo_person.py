@@ -64,6 +64,12 @@ class Person:
             "text": answer.text[:200] if len(answer.content) < 5000 else "",
         }
 
+    def page(self, path):
+        """A page's style sheets, each with the status and the SHA-1 of what comes."""
+        answer = self.session.get(self.base + path, timeout=60)
+        sheets = {link: self.download(link) for link in re.findall(r'<link[^>]+href="([^"]+\.css)"', answer.text)}
+        return {"status": answer.status_code, "sheets": {link: [sheet["status"], sheet["sha1"]] for link, sheet in sheets.items()}}
+
     def unsigned(self, location):
         return requests.get(urllib.parse.urlsplit(location)._replace(query="").geturl(), timeout=60).status_code
 

@@ -29,7 +29,7 @@ def test_nothing_is_lost(host: Host, way: str):
     result = host.run(
         f"runuser -u odoo -- env PYTHONDONTWRITEBYTECODE=1 S3_ATTACHMENT_STRESS_SECONDS={SECONDS} {environment}"
         " /opt/odoo/venv/bin/python /opt/odoo/src/odoo-bin -c /etc/odoo/odoo.conf -d odoo --workers=0 --max-cron-threads=0 --db_maxconn=32"
-        f" --http-port=8169 --gevent-port=8172 --logfile= {options} -u s3_attachment --test-tags=s3_attachment/s3_attachment:TestStress --stop-after-init 2>&1"
+        f" --http-port=8169 --gevent-port=8172 --logfile= {options} --test-tags=s3_attachment/s3_attachment:TestStress --stop-after-init 2>&1"
     )
     print(*re.findall(r"Stress for .*", result.stdout))
     assert result.rc == 0 and "0 failed, 0 error(s) of 1 tests" in result.stdout, result.stdout

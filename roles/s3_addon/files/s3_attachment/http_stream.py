@@ -69,14 +69,14 @@ class ObjectStream(Stream):
             anew = request and "no-cache" in request.httprequest.headers.get("Cache-Control", "")
             return cache.fetch(self._store, self._fname) if anew else cache.open(self._store, self._fname)
         except StoreError as error:
-            raise storage.not_read(request.env, error) from error
+            raise storage.not_read(request.env, error, self._fname) from error
 
     def _outline(self, size: int | None = None) -> IO[bytes]:
         """A file of the same size without content: all that an answer without a body needs."""
         try:
             size = self._store.head(self._fname).size if size is None else size
         except StoreError as error:
-            raise storage.not_read(request.env, error) from error
+            raise storage.not_read(request.env, error, self._fname) from error
         file = tempfile.NamedTemporaryFile(prefix="odoo-s3-")  # noqa: SIM115
         file.truncate(size)
         return file
@@ -86,7 +86,8 @@ class ObjectStream(Stream):
             if as_attachment is None:
                 as_attachment = self.as_attachment
             mode = self._mode(as_attachment)
-            if mode != "proxy" and self._packed():
+            # What waits on another host may not be in the store yet, which would have the person find nothing there: Odoo looks.
+            if mode != "proxy" and (request.env["s3.outbox"]._hosts(self._fname) or self._packed()):
                 mode = "proxy"
             if mode == "redirect":
                 return self._redirect(as_attachment, self.immutable if immutable is None else immutable)

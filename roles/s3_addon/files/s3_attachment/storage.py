@@ -251,11 +251,15 @@ def not_stored(env: Environment, error: errors.StoreError) -> UserError:
     return refused
 
 
-def not_read(env: Environment, error: errors.StoreError) -> ServiceUnavailable | InternalServerError:
+def not_read(env: Environment, error: errors.StoreError, fname: str = "") -> ServiceUnavailable | InternalServerError:
     """What to raise where a content could not be read.
 
     Not a UserError: Odoo's download routes answer those with 404 or with a placeholder image, as if there was nothing.
+
+    :param fname: its name, where the store may lack it because it waits on another host.
     """
+    if isinstance(error, errors.NotFound) and (hosts := env["s3.outbox"]._hosts(fname)):
+        error = errors.Unavailable(f"{fname} is not in the store yet: it waits on {', '.join(hosts)}")
     _logger.error("An attachment could not be read: %s", error)
     if isinstance(error, errors.Unavailable):
         return ServiceUnavailable(env._("The object store does not answer. Please try again later."))

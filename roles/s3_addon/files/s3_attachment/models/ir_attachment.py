@@ -169,20 +169,15 @@ class IrAttachment(models.Model):
             with contextlib.suppress(FileNotFoundError), open(storage.spool(self.env, store).path(fname), "rb") as file:
                 return file.read(size)
             cache = storage.cached(store)
-            try:
-                if size is None or size < 0:
-                    return cache.read(store, fname)
-                # A part alone is not worth fetching the whole.
-                if (cached := cache.find(fname)) is not None:
-                    with cached:
-                        return cached.read(size)
-                return store.get_bytes(fname, size)
-            except NotFound as error:
-                if hosts := self.env["s3.outbox"]._hosts(fname):
-                    raise Unavailable(f"{fname} is not in the store yet: it waits on {', '.join(hosts)}") from error
-                raise
+            if size is None or size < 0:
+                return cache.read(store, fname)
+            # A part alone is not worth fetching the whole.
+            if (cached := cache.find(fname)) is not None:
+                with cached:
+                    return cached.read(size)
+            return store.get_bytes(fname, size)
         except StoreError as error:
-            raise storage.not_read(self.env, error) from error
+            raise storage.not_read(self.env, error, fname) from error
 
     def _compute_raw(self):
         store = storage.get(self.env) if len(self) > 1 else None
