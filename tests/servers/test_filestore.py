@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -36,11 +37,12 @@ def store(server: t.Any, make_filestore: Callable[..., Filestore]) -> Filestore:
     return found
 
 
-def test_there_and_back(store: Filestore) -> None:
+def test_there_and_back(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Upload, verify, clean and back: every byte is where it should be after each, and no row has changed.
 
     Pitfalls 19 (of the large one the ETag is no MD5), 24 and 25 (one of the rows is a field's, which no search shows).
     """
+    monkeypatch.setattr(transfer, "WHOLE_UP_TO", 0)
     store.add(b"referred to twice", rows=2)
     store.add(store.random.randbytes(transfer.MULTIPART_FROM + 5))
     store.add(store.random.randbytes(700_000))
@@ -68,6 +70,19 @@ def test_there_and_back(store: Filestore) -> None:
     assert store.counts("back") == {"referenced": 43, "local": 43}
     assert store.rows() == rows
     assert set(store.versions().values()) == {1}, "a content was stored twice"
+
+
+def test_large_content_is_proved_whole(start_server: t.Any, make_filestore: Callable[..., Filestore]) -> None:
+    """Where the server checks it, in one piece, whose SHA-1 is the one in its name; what is not that content is not stored."""
+    store = make_filestore(start_server("minio"))
+    right, wrong = (store.add(store.random.randbytes(transfer.MULTIPART_FROM + number)) for number in (5, 6))
+    with (store.path / wrong).open("r+b") as file:
+        file.write(b"not that")
+    assert store.counts("upload") == {"referenced": 2, "uploaded": 1, "corrupt": 1}
+    found = store.server.client.head_object(Bucket=store.bucket, Key=f"shop/{right}", ChecksumMode="ENABLED")
+    assert base64.b64decode(found["ChecksumSHA1"]).hex() == right[3:] and "-" not in found["ETag"]
+    assert set(store.objects()) == {right}
+    assert store.counts("verify")["verified"] == 1
 
 
 def test_what_is_wrong_with_a_filestore(store: Filestore) -> None:

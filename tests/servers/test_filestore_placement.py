@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import transfer as transfer_module
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Route
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.store import ObjectStore
@@ -34,8 +35,9 @@ def described(objects: ObjectStore, name: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize(("name", "kind"), [*(("minio", kind) for kind in PLACEMENTS), ("moto", "KMS")])
-def test_as_it_is_asked_for(name: str, kind: str, start_server: Callable[[str], Server], tmp_path: pathlib.Path) -> None:
+def test_as_it_is_asked_for(name: str, kind: str, start_server: Callable[[str], Server], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small and large, from Odoo and from the migration; and each comes back."""
+    monkeypatch.setattr(transfer_module, "WHOLE_UP_TO", 0)
     settings, expected = PLACEMENTS[kind]
     objects = prepared(start_server(name), **settings)
     assert objects.probe()

@@ -156,8 +156,9 @@ def test_names_that_begin_alike(store: Filestore) -> None:
     assert fname not in store.objects() and store.objects()[routed] == store.contents[fname]
 
 
-def test_large_content(store: Filestore) -> None:
+def test_large_content(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pitfall 19: of what came in parts neither the ETag nor the server's checksum is the content's, and it is found right, and had back."""
+    monkeypatch.setattr(transfer, "WHOLE_UP_TO", 0)
     content = store.random.randbytes(transfer.MULTIPART_FROM + 5)
     fname = store.add(content)
     store.run("upload")

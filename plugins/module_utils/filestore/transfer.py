@@ -36,6 +36,8 @@ from .wire import CHUNK, TOGETHER, Answer, Connection, Disconnected, Endpoint, S
 MIB = 1024 * 1024
 PART_SIZE = 16 * MIB
 MULTIPART_FROM = 32 * MIB
+# A server that proves a whole content needs no parts for what Odoo, unless it is told otherwise, lets people upload.
+WHOLE_UP_TO = 128 * MIB
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.S)
 _VERSIONS = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.S)
 _FIELD = re.compile(rb"<(Key|Size|ETag|LastModified)>(.*?)</\1>", re.S)
@@ -122,7 +124,7 @@ class Transfer:
         sha1 = keys.parse(fname).sha1
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            if size >= MULTIPART_FROM:
+            if size >= MULTIPART_FROM and not (self.features.checksum and size <= WHOLE_UP_TO):
                 self._put_parts(fname, sha1, file, size)
                 return True
             body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
