@@ -120,8 +120,9 @@ def test_every_object_is_what_its_name_says():
     assert {name for _digest, name in rows().values()} - set(stored) == set()
 
 
-def test_a_second_run_changes_nothing():
-    run = play()
+@pytest.mark.parametrize("variables", [{}, {"check": "yes"}], ids=["run", "check"])
+def test_a_second_run_changes_nothing(variables: dict[str, str]):
+    run = play(**variables)
     assert run["code"] == 0, run["output"]
     assert run["changed"] == 0, run["output"]
 
