@@ -20,6 +20,7 @@ TESTS = Path(__file__).parent
 NAME = "migration-odoo"
 PYTHON = "/opt/odoo/venv/bin/python"
 FILESTORE = "/var/lib/odoo/filestore/odoo"
+READS = 100
 
 
 def command(*arguments: str) -> list[str]:
@@ -77,8 +78,8 @@ class Work:
 
 @contextlib.contextmanager
 def people_at_work(attachments: list[tuple[int, str]]) -> Iterator[Work]:
-    """Ten people read these (id, SHA-1), and write and delete attachments of their own, until the block ends."""
-    job = {"certificate": "/etc/nginx/certificates/self-signed.crt", "attachments": attachments}
+    """Ten people read these (id, SHA-1), and write and delete attachments of their own, until the block ends, and until they have read READS times."""
+    job = {"certificate": "/etc/nginx/certificates/self-signed.crt", "attachments": attachments, "reads": READS}
     script = (TESTS / "users.py").read_text()
     work = Work()
     with subprocess.Popen(command(PYTHON, "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as users:

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from conftest import EPHEMERAL, FILESTORE, inside, people_at_work, play, playing, rows
+from conftest import EPHEMERAL, FILESTORE, READS, inside, people_at_work, play, playing, rows
 from testinfra.host import Host
 
 # The SHA-1 of every object, as the object store gives it away; by boto3 alone, since our own engine is what is tried.
@@ -107,7 +107,7 @@ def test_people_notice_nothing_of_the_migration(host: Host, before: dict[int, tu
     assert told and re.search(r"in_bucket: [1-9]", told[0]), "what the killed run had uploaded was uploaded again"
     assert served(host) == "redirect"
     assert work.counts["failures"] == []
-    assert work.counts["reads"] > 100 and work.counts["writes"] > 20 and work.counts["deletes"] > 0, work.counts
+    assert work.counts["reads"] >= READS and work.counts["writes"] > 20 and work.counts["deletes"] > 0, work.counts
     assert unchanged(before) == []
     # What they wrote meanwhile has its rows; that its bytes are where the rows say is asked of all rows below.
     now = rows()
@@ -139,7 +139,7 @@ def test_cleanup_while_people_work(before: dict[int, tuple[str, str]]):
         run = play(steps="cleanup", migrate_retention_days="0")
     assert run["code"] == 0, run["output"]
     assert work.counts["failures"] == []
-    assert work.counts["reads"] > 100, work.counts
+    assert work.counts["reads"] >= READS, work.counts
     left = files()
     assert set(left) & {name for _digest, name in rows().values()} == set()
     assert unchanged(before) == []
@@ -161,9 +161,9 @@ def test_back_while_people_work(before: dict[int, tuple[str, str]]):
 def test_odoo_needs_the_bucket_no_more(host: Host, before: dict[int, tuple[str, str]]):
     host.check_output("systemctl stop silo")
     with people_at_work(documents(before)) as work:
-        time.sleep(5)
+        pass
     assert work.counts["failures"] == []
-    assert work.counts["reads"] > 10
+    assert work.counts["reads"] >= READS
     again = play(direction="back")
     assert (again["code"], again["changed"]) == (0, 0), again["output"]
     owner = host.check_output(f"find {FILESTORE} ! -user odoo")
