@@ -19,11 +19,12 @@ stack_database_password_b: thesecondpassword
 stack_odoo_master_password: themasterpassword
 """
 KINDS = "database, master, minio, s3"
+ALL_KINDS = "database, sessions, master, minio, s3"
 
 # Variables, the file of secrets, and what is said.
 REFUSED = {
     "direction": ({"direction": "up"}, SECRETS, 'direction is "up": it must be forward (the default) or back'),
-    "kind": ({"rotate": "s3,passwords"}, SECRETS, 'rotate is "s3,passwords": ' + "it must be one or several, with commas between, of database, sessions, master, minio, s3"),
+    "kind": ({"rotate": "s3,passwords"}, SECRETS, 'rotate is "s3,passwords": ' + "it must be one or several, with commas between, of " + ALL_KINDS),
     "age": ({"rotate_max_age_days": "old"}, SECRETS, 'rotate_max_age_days is "old": it must be a number of days'),
     "grace": ({"rotate_grace_seconds": "-1"}, SECRETS, 'rotate_grace_seconds is "-1": it must be a whole number of seconds'),
     "back without a rotation": ({"direction": "back"}, SECRETS, f"direction is back, and no rotation of {KINDS} is under way"),

@@ -102,7 +102,7 @@ class Cloud:
         hosts = {name: {"stack_address": "127.0.0.1", "odoo_home": str(self.directory / name)} for name in HOSTS}
         for name, host in hosts.items():
             host["odoo_config_file"] = str(self.directory / name / "odoo.conf")
-        groups = {"app": {"hosts": hosts}, "web": {"hosts": dict.fromkeys(HOSTS, {})}}
+        groups = {"app": {"hosts": hosts}, "web": {"hosts": {name: {} for name in HOSTS}}}
         (self.directory / "hosts.yml").write_text(json.dumps({"all": {"children": groups}}))
         given = {
             "ansible_connection": "local",
@@ -115,6 +115,7 @@ class Cloud:
             "rotate": "s3",
             "rotate_s3_provider": "aws",
             "rotate_s3_user": "shop-odoo",
+            "rotate_s3_iam": {"endpoint_url": self.server.endpoint_url},
             **variables,
         }
         command = ["ansible-playbook", "-vv", "--diff", f"--inventory={self.directory / 'hosts.yml'}", f"--extra-vars={json.dumps(given)}", *options]
@@ -123,7 +124,6 @@ class Cloud:
             "PATH": f"{self.directory / 'programs'}:{os.environ['PATH']}",
             "AWS_ACCESS_KEY_ID": self.admin["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": self.admin["SecretAccessKey"],
-            "AWS_URL": self.server.endpoint_url,
             "ANSIBLE_NOCOLOR": "1",
         }
         # Files are given to root.
@@ -180,13 +180,16 @@ def test_rotated(cloud: Cloud) -> None:
     for name in HOSTS:
         assert f"access_key = {now['stack_s3_access_key']}\n" in (cloud.directory / name / "s3_attachment.conf").read_text()
 
-    early = cloud.rotate("--tags", "disable")
-    assert "run the phase grace before" in sentence(early), early.stdout
     # A link lasts a minute, and some seconds more are given.
     cloud.keep(stack_s3_rotated="2026-01-01T00:00:00Z")
     early = cloud.rotate("--tags", "delete")
     assert "is enabled yet: run the phases disable and check before delete" in sentence(early), early.stdout
-    done = cloud.rotate("--tags", "grace,disable")
+    # Somebody besides Odoo has the former key.
+    assert cloud.serves(former["stack_s3_access_key"], former["stack_s3_secret_key"])
+    early = cloud.rotate("--tags", "disable", rotate_quiet_seconds=3600)
+    assert f"Somebody uses the access key {former['stack_s3_access_key']} beside Odoo, for s3 last at 20" in sentence(early), early.stdout
+    # They stop.
+    done = cloud.rotate("--tags", "grace,disable", rotate_quiet_seconds=5)
     assert done.returncode == 0, done.stdout
     assert cloud.keys == {former["stack_s3_access_key"]: "Inactive", now["stack_s3_access_key"]: "Active"}
 
