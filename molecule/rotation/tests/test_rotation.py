@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 import testinfra.host
 import yaml
-from conftest import EPHEMERAL, SCENARIO
+from conftest import EPHEMERAL, KILLS, SCENARIO
 from load import Load
 from run import TEMPORARY, Change, Processes, Run
 from site_person import address
 
-# After which changes the playbook is killed: one of each phase, or all.
-KILLS = os.environ.get("ROTATION_KILLS", "some")
 # How many requests people send at least while secrets are rotated.
 REQUESTS = int(os.environ.get("ROTATION_REQUESTS", "1000"))
 
