@@ -81,7 +81,7 @@ class Head(NamedTuple):
     etag: str
     version_id: str
     modified: float
-    packed: bool
+    packed: bool = False
 
 
 class Transfer:

@@ -167,7 +167,7 @@ class TestUploadRoutes(LargeCase, HttpCase):
     def setUp(self):
         super().setUp()
         # Whatever the administrator's password is here.
-        new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
+        new_test_user(self.env, "s3-tester", "base.group_user,base.group_system,base.group_partner_manager", password="s3-tester-password")  # noqa: S106
         self.authenticate("s3-tester", "s3-tester-password")
 
     def post(self, path, files, **data):
@@ -193,7 +193,8 @@ class TestUploadRoutes(LargeCase, HttpCase):
             return  # the module is not installed
         bodies = self.bodies()
         raw = secrets.token_bytes(LARGE)
-        answer = self.post("/mail/attachment/upload", [("file.bin", raw)], thread_model="res.partner", thread_id=str(self.env.user.partner_id.id))
-        attachment = self.env["ir.attachment"].browse(json.loads(answer.text)["data"]["attachment_id"])
+        partner = self.env.user.partner_id
+        self.post("/mail/attachment/upload", [("file.bin", raw)], thread_model="res.partner", thread_id=str(partner.id)).raise_for_status()
+        attachment = self.env["ir.attachment"].search([("res_model", "=", "res.partner"), ("res_id", "=", partner.id)], order="id desc", limit=1)
         self.assertEqual(attachment.raw, raw)
         self.assertFalse(isinstance(bodies[-1], bytes))

@@ -83,6 +83,8 @@ def test_defaults_of_an_own_store(folder):
         ("sse", "aes256", "AES256 or aws:kms"),
         ("kms_key_id", "my key", "the name or the ARN"),
         ("multipart_threshold", "5242879", "from 5242880 to 5368709120"),
+        ("gzip", "true", "none or text"),
+        ("gzip_min_size", "-1", "a whole number from 0"),
     ],
 )
 def test_wrong_value(folder, name, value, says):
