@@ -22,6 +22,8 @@ import botocore.exceptions
 import pytest
 import requests
 import yaml
+from ansible_collections.odooops.stack.plugins.modules import iam_access_key_use_info
+from ansible_collections.odooops.stack.tests.unit.plugins.modules.running import result_of
 from conftest import Server, free_port, process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +148,19 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join(done.stdout.replace('\\"', '"').split())
+
+
+def test_when_a_key_was_used(cloud: Cloud) -> None:
+    cloud.keys  # noqa: B018  # the administrator uses theirs
+    never = cloud.iam.create_access_key(UserName="admin")["AccessKey"]["AccessKeyId"]
+    asking = {"endpoint_url": cloud.server.endpoint_url, "region": "us-east-1"}
+    asking |= {"access_key": cloud.admin["AccessKeyId"], "secret_key": cloud.admin["SecretAccessKey"]}
+    used, unused = result_of(iam_access_key_use_info, {**asking, "keys": [cloud.admin["AccessKeyId"], never]})["access_keys"]
+    assert used["user"] == "admin" and used["service"] == "iam" and used["last_used"].endswith("Z")
+    assert unused == {"key": never, "user": "admin", "last_used": "", "service": "N/A"}
+    wrong = result_of(iam_access_key_use_info, {**asking, "keys": ["AKIANOBODYS"]})
+    assert wrong["failed"] and wrong["msg"].startswith("IAM does not tell when AKIANOBODYS was last used: ")
+    assert cloud.admin["SecretAccessKey"] not in json.dumps(wrong)
 
 
 def test_a_key_beside_odoos_is_nobodys_to_delete(cloud: Cloud) -> None:
