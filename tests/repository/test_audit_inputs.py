@@ -19,6 +19,7 @@ WRONG = {
     "audit_key_days": "many",
     "audit_accepted": ["eve"],
     "audit_ports": ["http"],
+    "audit_site_options": "--ask-vault-pass",
     "audit_report": "/no/such/place/report",
 }
 SENTENCES = (
@@ -26,6 +27,7 @@ SENTENCES = (
     'audit_key_days is "many": it must be a number.',
     'audit_accepted is ["eve"]: it must be a list, each element the name of a finding',
     'audit_ports of somewhere is ["http"]: it must be a list of port numbers',
+    'audit_site_options is "--ask-vault-pass": it must be a list of options of ansible-playbook',
     "audit_report is /no/such/place/report: /no/such/place is no directory on the controller.",
     "it would call right what it has not seen (elsewhere): run it without --limit.",
 )
@@ -76,3 +78,30 @@ def test_what_cannot_be_looked_at_is_told(tmp_path: pathlib.Path):
     assert "The audit could not look at this (store): The module interpreter '/opt/minio-python/bin/python' was not found. Mend that" in done.stdout
     assert "changed=0" in done.stdout and "thepasswordofroot" not in done.stdout + (tmp_path / "report.html").read_text()
     assert {(tmp_path / f"report.{name}").stat().st_mode & 0o777 for name in ("json", "html")} == {0o600}
+
+
+SITE = """
+- hosts: somewhere
+  gather_facts: false
+  tasks:
+    - name: Have the file
+      ansible.builtin.copy: {dest: "{{ inventory_dir }}/declared", content: "{{ lookup('ansible.builtin.env', 'PWD') }} {{ more }} a canary", mode: '0600'}
+    - name: Leave it
+      ansible.builtin.file: {path: "{{ inventory_dir }}", state: directory}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        (["--extra-vars=more=x"], ("medium", "somewhere", "site_differs", "Have the file")),
+        ([], ("high", "somewhere", "unseen", "site")),
+    ],
+)
+def test_what_site_would_change_is_told(options: list[str], finding: tuple[str, ...], tmp_path: pathlib.Path):
+    (tmp_path / "site.yml").write_text(SITE)
+    more = {"audit_site_check": True, "audit_site_playbook": str(tmp_path / "site.yml"), "audit_site_options": options}
+    done = run(tmp_path, more, SECRETS, "-vvv")
+    found = {tuple(each[key] for key in ("severity", "host", "check", "subject")) for each in json.loads((tmp_path / "report.json").read_text())["findings"]}
+    assert {each for each in found if "site" in "".join(each[2:])} == {finding}, text(done)
+    assert "a canary" not in done.stdout and not (tmp_path / "declared").exists()

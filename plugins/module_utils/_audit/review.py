@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.odooops.stack.plugins.module_utils._audit import database, host, odoo, store
+from ansible_collections.odooops.stack.plugins.module_utils._audit import database, host, odoo, site, store
 from ansible_collections.odooops.stack.plugins.module_utils._audit.finding import SEVERITIES, Area, Facts, Finding, moment
 
 # By the names of the task files that look at them.
@@ -21,6 +21,7 @@ AREAS: dict[str, Area] = {
     "listeners": host.LISTENERS,
     "certificates": host.CERTIFICATES,
     "units": host.UNITS,
+    "site": site.SITE,
 }
 
 

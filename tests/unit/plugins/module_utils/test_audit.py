@@ -91,6 +91,7 @@ def clean() -> dict[str, t.Any]:
                 "declared": {},
             },
             "units": {"seen": {"units": [{"name": "odoo.service", "exposure": "1.6"}]}, "declared": {}},
+            "site": {"seen": {"host": "app1", "lines": ["TASK [nginx : Reload] ****", "changed: [app10]", "changed: [db1 -> app1]"]}, "declared": {}},
         },
     }
 
@@ -184,6 +185,8 @@ MISCHIEF: dict[str, tuple[tuple[str, str, str], t.Any, tuple[str, str, str]]] = 
         {"name": "old.test", "where": "x", "ends": "", "issuer": ""},
         ("high", "certificate_none", "old.test"),
     ),
+    "a change": (("app1", "site", "lines"), "changed: [app1]", ("medium", "site_differs", "nginx : Reload")),
+    "a change for another host": (("app1", "site", "lines"), "changed: [app1 -> web1] => (item=web1)", ("medium", "site_differs", "nginx : Reload")),
     "a unit": (("app1", "units", "units"), {"name": "nginx.service", "exposure": "9.2"}, ("medium", "unit_exposed", "nginx.service")),
 }
 
