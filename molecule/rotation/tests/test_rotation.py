@@ -28,7 +28,14 @@ HALF = Change("Roll it out", "odoo", "Send it nothing new: Let NGINX read it", "
 UNIT_STOPPING, UNIT_STARTED = "de5b426a63be47a7b6ac3eaac82e2f6f", "39f53479d3a045ac8e11786248231fbf"
 KINDS = ("database", "sessions", "master", "minio", "s3")
 # What a rotation of each kind changes in the file of secrets.
-VALUES = {"stack_database_login", "stack_sessions_login", "stack_odoo_master_password", "stack_minio_root_password", "stack_s3_access_key", "stack_s3_secret_key"}
+VALUES = {
+    "stack_database_login",
+    "stack_sessions_login",
+    "stack_odoo_master_password",
+    "stack_minio_root_password",
+    "stack_s3_access_key",
+    "stack_s3_secret_key",
+}
 # What it adds, and what is no secret.
 TOLD = {"stack_database_login", "stack_sessions_login", "stack_s3_access_key", *(f"stack_{kind}_rotated" for kind in KINDS)}
 

@@ -18,7 +18,8 @@ from ansible_collections.odooops.stack.plugins.module_utils._audit.finding impor
 
 def changes(seen: Facts) -> list[str]:
     """The names of the tasks that would change the host, in their order, each once."""
-    task, found = "", {}
+    task = ""
+    found: dict[str, None] = {}
     for line in seen["lines"]:
         begun = re.match(r"(?:TASK|RUNNING HANDLER) \[(.*)\] \**$", line)
         if begun:

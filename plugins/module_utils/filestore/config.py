@@ -99,18 +99,18 @@ class Route(NamedTuple):
 class Config:
     """Settings that have been checked. ``origins`` says for each one given where it was found.
 
-    ``instance_id``: the name of this installation; it is in no copy of the database. ``copy_writes``: what a database that
-    does not own the prefix does with new files: keep them in its local filestore, or refuse them. ``database_uuid``: if
-    given, only the database with this ``database.uuid`` may own the prefix. ``gc_grace_hours``: for how long an object may
-    be had back after the last reference to it went. ``gc_batch``: how many objects are deleted while one prefix of
-    names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions. ``op_budget``:
-    after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the store
-    keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with what is
-    different there; what is about a content goes by :meth:`of`. ``multipart_threshold``: from how many bytes on a content is sent in parts, side
-    by side. ``gzip``: which new contents are stored compressed, from ``gzip_min_size`` bytes on. ``write_mode``: whether a new file is kept on this
-    host, in ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where contents that were read are kept on this host,
-    ``s3_cache`` in Odoo's data directory unless given; at most ``cache_max_bytes`` (0: none), each for ``cache_days`` after it was last read.
-    ``failover_*``: a second end point, see :attr:`failover`; ``failover_writes``: whether new contents go there too while the first one does not answer.
+    ``instance_id``: the name of this installation; it is in no copy of the database. ``copy_writes``: what a database that does not own the prefix
+    does with new files: keep them in its local filestore, or refuse them. ``database_uuid``: if given, only the database with this ``database.uuid``
+    may own the prefix. ``gc_grace_hours``: for how long an object may be had back after the last reference to it went. ``gc_batch``: how many objects
+    are deleted while one prefix of names is locked. ``gc_unversioned``: whether objects are deleted in a bucket that keeps no versions.
+    ``op_budget``: after how many seconds no further attempt is begun that could last longer. ``storage_class``, ``sse`` and ``kms_key_id``: how the
+    store keeps contents, and with which key it encrypts them; empty for what the bucket itself says. ``routes``: each route with what is different
+    there; what is about a content goes by :meth:`of`. ``multipart_threshold``: from how many bytes on a content is sent in parts, side by side.
+    ``gzip``: which new contents are stored compressed, from ``gzip_min_size`` bytes on. ``write_mode``: whether a new file is kept on this host, in
+    ``spool_dir``, when the store does not answer, or refused. ``node``: this host's name in the outbox, if not the usual one. ``cache_dir``: where
+    contents that were read are kept on this host, ``s3_cache`` in Odoo's data directory unless given; at most ``cache_max_bytes`` (0: none), each for
+    ``cache_days`` after it was last read. ``failover_*``: a second end point, see :attr:`failover`; ``failover_writes``: whether new contents go
+    there too while the first one does not answer.
     """
 
     bucket: str
