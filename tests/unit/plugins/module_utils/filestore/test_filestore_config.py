@@ -326,7 +326,7 @@ def watch(folder, **environ):
 
 def test_database_comes_last_and_only_if_the_host_says_so(folder):
     write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = one\nserve_mode = proxy\n")
-    values = {"serve_mode": "x_accel", "presign_ttl": "900", "bucket": "mine", "gc_unversioned": "allow", "migration_hosts": "app1"}
+    values = {"serve_mode": "x_accel", "presign_ttl": "900", "bucket": "mine", "endpoint_url": "http://elsewhere", "gc_unversioned": "allow", "migration_hosts": "app1"}
     alone = watch(folder)
     assert alone.database_settings == "none" and alone.with_database(values) == alone.current()
     for word in ("safe", "all"):
@@ -334,6 +334,7 @@ def test_database_comes_last_and_only_if_the_host_says_so(folder):
         found = asked.with_database(values)
         # A store that the host names is not led elsewhere by the database.
         assert (asked.database_settings, found.bucket, found.serve_mode, found.presign_ttl, found.gc_unversioned) == (word, "one", "proxy", 900, "refuse")
+        assert found.endpoint_url == ""
         assert (found.origins["presign_ttl"], found.origins["serve_mode"]) == ("the database", str(folder / "s3_attachment.conf"))
         assert asked.with_database(dict(values)) is found, "each asking would make new connections"
         assert asked.with_database({}).presign_ttl == 300
