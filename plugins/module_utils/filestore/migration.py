@@ -16,6 +16,7 @@ import dataclasses
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -121,7 +122,7 @@ class Migration:
         self._marks: dict[str, dict[str, float | None]] = {}
         self._marks_lock = threading.Lock()
         self._saved = time.monotonic()
-        self._vanished: list[tuple[str, int]] = []
+        self._vanished: deque[tuple[str, int]] = deque()
         self._unavailable = 0
 
     # -- upload ---------------------------------------------------------------------------------------------------------
@@ -214,8 +215,11 @@ class Migration:
             self._failed(work, fname, size, error)
 
     def _settle_vanished(self) -> None:
-        for fname, _size in self._really_absent(self._vanished):
-            self.report.find("failed", fname, 0, "it came back while it was being uploaded")
+        """Look again for what was gone when its turn came; by one thread, as the database is asked."""
+        while self._vanished:
+            some = [self._vanished.popleft() for _number in range(min(len(self._vanished), 500))]
+            for fname, _size in self._really_absent(some):
+                self.report.find("failed", fname, 0, "it came back while it was being uploaded")
 
     # -- verify ---------------------------------------------------------------------------------------------------------
 
@@ -528,6 +532,7 @@ class Migration:
             if self._late():
                 return
             yield directory
+            self._settle_vanished()
             self.report.done_prefixes += 1
             self._save()
 
