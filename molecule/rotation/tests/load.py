@@ -16,8 +16,8 @@ from site_person import Person
 LARGE = 1_200_000
 # Seconds after which a link is used once more, and after which it may have ended.
 LINK_AGE, LINK_END = 40, 55
-# Seconds that each of them does nothing after each file: the machine has to do the rotation beside.
-REST = 3
+# Seconds that each of them does nothing after each file, and when there were enough: the machine has to do the rotation beside.
+REST, REST_LATER = 3, 8
 
 
 class Away(t.NamedTuple):
@@ -46,9 +46,9 @@ class Busy(Person):
 
 
 class Load:
-    """Some people at work, each in a thread, until :meth:`stop`."""
+    """Some people at work, each in a thread, until :meth:`stop`. They slow down when they have sent `enough` requests."""
 
-    def __init__(self, web: str, password: str, people: int = 10) -> None:
+    def __init__(self, web: str, password: str, enough: int, people: int = 10) -> None:
         self.failures: list[str] = []
         self.uploads = self.downloads = self.old_links = 0
         self.began = time.time()
@@ -56,6 +56,7 @@ class Load:
         self.asked: list[float] = []
         self.away: list[Away] = []
         self._count = threading.Lock()
+        self._enough = enough
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._work, args=(Busy(web, password, self.asked), number)) for number in range(people)]
         for thread in self._threads:
@@ -88,7 +89,7 @@ class Load:
                 self._one(person, LARGE if (count + number) % 2 else 20_000, links)
             except Exception as error:  # whatever it is, a person has seen it
                 self.failures.append(f"{time.strftime('%H:%M:%S')} {type(error).__name__}: {str(error)[:300]}")
-            self._over.wait(REST)
+            self._over.wait(REST if len(self.asked) < self._enough else REST_LATER)
 
     def _one(self, person: Person, size: int, links: list[tuple[float, str, bytes]]) -> None:
         content = os.urandom(size)

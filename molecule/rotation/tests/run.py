@@ -73,7 +73,7 @@ class Processes:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(0.3):
+        while not self._over.wait(0.5):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     self.seen.add(path.read_bytes())
