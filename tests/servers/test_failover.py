@@ -25,10 +25,10 @@ from conftest import Server, free_port, start_minio
 from fault_proxy import FaultProxy
 from test_faults import content, running
 
-BUDGET = 4.0  # seconds for both end points together
+BUDGET = 8.0  # seconds for both end points together
 SLACK = 3.0  # of a machine that does other things too
 OUTAGES = ["refuse", "hang", "reset", "500", "503", "truncated", "shortened", "flipped", "slow"]
-HURRIED = {"connect_timeout": "1", "read_timeout": "1", "max_attempts": "1", "op_budget": f"{BUDGET:.0f}"}
+HURRIED = {"connect_timeout": "1", "read_timeout": "2", "max_attempts": "1", "op_budget": f"{BUDGET:.0f}"}
 
 
 @dataclasses.dataclass
