@@ -135,7 +135,7 @@ def restarts(store: testinfra.host.Host, since: float) -> list[tuple[float, floa
         entry = json.loads(line)
         if entry.get("MESSAGE_ID") in {UNIT_STOPPING, UNIT_STARTED}:
             (began if entry["MESSAGE_ID"] == UNIT_STOPPING else ended).append(int(entry["__REALTIME_TIMESTAMP"]) / 1e6)
-    return list(zip(began, ended, strict=True))
+    return [(when, min(end for end in ended if end > when)) for when in began]
 
 
 class Rotated(t.NamedTuple):
