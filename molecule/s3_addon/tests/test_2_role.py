@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import urllib.parse
 from typing import Any
 
@@ -128,11 +129,13 @@ def test_settings_need_no_restart(host: Host, admin: Person):
 
 def test_route_to_another_bucket(host: Host):
     """It is proved as the one for all else is, before it is in force."""
-    routes = {"s3_addon_routes": [{"code": "apart", "bucket": "plain", "prefix": "apart/", "serve_mode": "proxy", "presign_ttl": 60}]}
+    # What was proved once is not proved again.
+    prefix = f"apart-{secrets.token_hex(4)}/"
+    routes = {"s3_addon_routes": [{"code": "apart", "bucket": "plain", "prefix": prefix, "serve_mode": "proxy", "presign_ttl": 60}]}
     assert play("again.yml", routes).changed == ["Store and read an object as Odoo", "Write the settings"]
-    assert host.check_output("find /var/lib/minio -path '*/plain/apart/.probe/*/xl.meta'")
+    assert host.check_output(f"find /var/lib/minio -path '*/plain/{prefix}.probe/*/xl.meta'")
     section = host.check_output("sed -n '/:apart/,$p' /etc/odoo/s3_attachment.conf").split("\n")
-    assert section == ["[s3_attachment:apart]", "bucket = plain", "prefix = apart/", "serve_mode = proxy", "presign_ttl = 60"]
+    assert section == ["[s3_attachment:apart]", "bucket = plain", f"prefix = {prefix}", "serve_mode = proxy", "presign_ttl = 60"]
     assert play("again.yml", {}).changed == ["Write the settings"]
 
 
