@@ -43,6 +43,8 @@ class Run:
             **os.environ,
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
+            # Or what was said last would be lost with who is killed.
+            "PYTHONUNBUFFERED": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(SCENARIO / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks,changes",
             "ANSIBLE_LOCAL_TEMP": str(TEMPORARY),
