@@ -326,7 +326,14 @@ def watch(folder, **environ):
 
 def test_database_comes_last_and_only_if_the_host_says_so(folder):
     write(folder, "s3_attachment.conf", "[s3_attachment]\nbucket = one\nserve_mode = proxy\n")
-    values = {"serve_mode": "x_accel", "presign_ttl": "900", "bucket": "mine", "endpoint_url": "http://elsewhere", "gc_unversioned": "allow", "migration_hosts": "app1"}
+    values = {
+        "serve_mode": "x_accel",
+        "presign_ttl": "900",
+        "bucket": "mine",
+        "endpoint_url": "http://elsewhere",
+        "gc_unversioned": "allow",
+        "migration_hosts": "app1",
+    }
     alone = watch(folder)
     assert alone.database_settings == "none" and alone.with_database(values) == alone.current()
     for word in ("safe", "all"):
