@@ -188,7 +188,7 @@ class Config:
         def own(route: Route) -> dict[str, Any]:
             found = {name: value for name, value in route._asdict().items() if value or name in Placement._fields}
             # A bucket of its own has the same name at the second end point.
-            return found | ({"failover_bucket": ""} if route.bucket else {})
+            return found | ({"failover_bucket": ""} if found.get("bucket") else {})
 
         return {code: dataclasses.replace(self, routes=(), **own(route)) for code, route in self.routes}
 

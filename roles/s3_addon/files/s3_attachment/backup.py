@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import logging
 
+from odoo import SUPERUSER_ID, api
 from odoo.service import db
 
 from . import compat, storage
+from .engine import store
 
 _logger = logging.getLogger(__name__)
 
@@ -24,8 +26,8 @@ def warn() -> None:
 
     @functools.wraps(core, assigned=("__name__", "__doc__"))
     def dump_db(db_name, *arguments, **named):
-        if (store := storage.get()) is not None and _has_addon(db_name):
-            where = store.config.where if not isinstance(store, storage.Unusable) else "the object store"
+        if (objects := _store_of(db_name)) is not None:
+            where = objects.config.where if not isinstance(objects, storage.Unusable) else "the object store"
             _logger.warning(
                 "This backup of the database %s is without the files that are in %s only: back up the bucket as well, after the database", db_name, where
             )
@@ -34,7 +36,8 @@ def warn() -> None:
     db.dump_db = dump_db
 
 
-def _has_addon(db_name: str) -> bool:
+def _store_of(db_name: str) -> store.ObjectStore | storage.Unusable | None:
+    """The store of a database; None if it has none, or does not have the addon."""
     with compat.new_cursor(db_name) as cr:
         cr.execute("SELECT to_regclass('s3_gc_mark')")
-        return cr.fetchone()[0] is not None
+        return storage.get(api.Environment(cr, SUPERUSER_ID, {})) if cr.fetchone()[0] is not None else None

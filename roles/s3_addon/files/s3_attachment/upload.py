@@ -18,6 +18,7 @@ import mmap
 import os
 from typing import BinaryIO
 
+from odoo.api import Environment
 from werkzeug.datastructures import FileStorage
 
 from . import storage
@@ -53,9 +54,9 @@ class Upload(mmap.mmap):
         return self[:_HEAD]
 
 
-def map_when_large(file: FileStorage) -> None:
+def map_when_large(env: Environment, file: FileStorage) -> None:
     """Let ``file.read()`` give an :class:`Upload` where it would give the whole of a file that goes to the store in parts."""
-    store = storage.get()
+    store = storage.get(env)
     try:
         least = store.config.multipart_threshold if store is not None else 0
     except StoreError:  # the settings are wrong, which is said when the file is stored

@@ -132,7 +132,7 @@ class IrAttachment(models.Model):
         stored[fname] = held
 
     def _from_request_file(self, file, **arguments):
-        map_when_large(file)
+        map_when_large(self.env, file)
         return super()._from_request_file(file, **arguments)
 
     def _compute_mimetype(self, values):

@@ -26,4 +26,4 @@ class IrHttp(models.AbstractModel):
         super()._pre_dispatch(rule, args)
         if not _ROUTES.isdisjoint(rule.endpoint.routing["routes"]):
             for file in request.httprequest.files.getlist("ufile"):
-                upload.map_when_large(file)
+                upload.map_when_large(request.env, file)

@@ -117,7 +117,7 @@ class TestUpload(LargeCase, TransactionCase):
     def test_copy_of_the_database(self):
         """It keeps new files itself."""
         raw = secrets.token_bytes(LARGE)
-        self.startPatcher(patch.object(storage, "may_write", lambda _env, _store: False))
+        self.startPatcher(patch.object(storage, "may_write", lambda *_arguments: False))
         bodies = self.bodies()
         attachment = self.upload(raw)
         path = Path(self.local_path(attachment.store_fname))
