@@ -208,7 +208,7 @@ class TestKilled(CommittedCase):
         kept = found.pop()
         # So that the first batch is of these, whatever else has been marked and wherever the one that stays is in their order.
         with self.transaction() as env:
-            env.cr.execute("DELETE FROM s3_gc_mark WHERE fname LIKE '0f/%%'")
+            env.cr.execute("DELETE FROM s3_gc_mark WHERE fname LIKE '0f/%'")
         for _raw, attachment, _fname in found:
             self.unlink(attachment)
         # Until nothing older is open: then the collector begins with them.
