@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -74,28 +73,3 @@ def test_the_administrator_is_no_superuser_and_owns_no_table(on: t.Any) -> None:
     query = "select distinct tableowner from pg_tables where schemaname = 'public'"
     assert on("managed-theirs").check_output(f'runuser -u postgres -- psql -XAtc "{query}" odoo') == "odoo_owner"
     assert on("managed-theirs").check_output("runuser -u postgres -- psql -XAtc \"select rolsuper from pg_roles where rolname = 'manager'\"") == "f"
-
-
-def rotate(*options: str) -> tuple[int, str]:
-    """The status and the words of a rotation."""
-    command = ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), *options, str(Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "rotate.yml")]
-    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment)
-    return done.returncode, done.stdout
-
-
-# The last one: what the others ask for is as site.yml has left it.
-def test_what_is_ours_is_rotated_and_what_is_theirs_is_refused(on: t.Any, secrets: dict[str, str]) -> None:
-    status, said = rotate("-e", "rotate=s3,minio")
-    assert status != 0 and "The group s3 has no host: the object store is somebody else's" in said, said
-    status, said = rotate()
-    assert status == 0, said
-    assert "database, master is rotated; Odoo is restarted on managed-odoo, and as no other host answers meanwhile, people see errors for the seconds" in said
-    now = yaml.safe_load((EPHEMERAL / "secrets.yml").read_text())
-    assert set(now) == {*secrets, "stack_database_login", "stack_database_rotated", "stack_master_rotated"}
-    assert now["stack_database_login"] == "b" and now["stack_odoo_master_password"] != secrets["stack_odoo_master_password"]
-    assert on("managed-odoo").file("/etc/odoo/odoo.conf").contains("^db_user = odoo_b$")
-    query = "select string_agg(distinct usename, ',') from pg_stat_activity where datname = 'odoo' and usename like 'odoo%'"
-    assert on("managed-theirs").check_output(f'runuser -u postgres -- psql -XAtc "{query}"') == "odoo_b"
-    host = on("managed-odoo")
-    assert json.loads(host.check_output("printf %%s %s | python3 -c %s", secrets["stack_odoo_admin_password"], PERSON))["equal"]
