@@ -16,6 +16,8 @@ from site_person import Person
 LARGE = 1_200_000
 # Seconds after which a link is used once more, and after which it may have ended.
 LINK_AGE, LINK_END = 40, 55
+# How long a link lasts, as converge.yml has it.
+LINK_TTL = 60
 # Seconds that each of them does nothing after each file, and when there were enough: the machine has to do the rotation beside.
 REST, REST_LATER = 3, 8
 
@@ -107,7 +109,11 @@ class Load:
         while links and time.monotonic() - links[0][0] > LINK_AGE:
             signed, link, wanted = links.pop(0)
             if time.monotonic() - signed < LINK_END:
-                self._same(self._follow(person, link), wanted)
+                answer = self._follow(person, link)
+                # On a machine so slow that the link ended on its way: by its time, and not with its key, which has another answer.
+                if b"Request has expired" in answer.data and time.monotonic() - signed >= LINK_TTL:
+                    continue
+                self._same(answer, wanted)
                 with self._count:
                     self.old_links += 1
 
