@@ -10,7 +10,7 @@ import pytest
 
 def test_secrets_are_for_the_owner_only(secrets, secrets_file):
     assert stat.S_IMODE(os.stat(secrets_file).st_mode) == 0o600
-    assert len(secrets) == 8 and all(len(value) >= 20 for value in secrets.values())
+    assert len(secrets) == 9 and all(len(value) >= 20 for value in secrets.values())
 
 
 @pytest.mark.parametrize(
