@@ -27,8 +27,8 @@ def test_back_from_each_phase(on: t.Any, phase: str) -> None:
     assert back.code == 0, back.output
     now = kept()
     told = {f"stack_{kind}_rotated" for kind in KINDS}
-    idle = f"stack_database_password_{'b' if before['stack_database_login'] == 'a' else 'a'}"
-    assert {name for name in {*before, *now} if before.get(name) != now.get(name)} - told == {idle}
+    idle = {f"stack_{kind}_password_{'b' if before[f'stack_{kind}_login'] == 'a' else 'a'}" for kind in ("database", "sessions")}
+    assert {name for name in {*before, *now} if before.get(name) != now.get(name)} - told == idle
     assert set(answers(on, now).values()) == {"served"}
     new = {name: newest.get(f"{name}_next", newest[name]) for name in VALUES}
     assert answers(on, {**newest, **new}) == {
@@ -36,5 +36,6 @@ def test_back_from_each_phase(on: t.Any, phase: str) -> None:
         "minio": "SignatureDoesNotMatch",
         "user": "served",
         "database": "refused",
+        "sessions": "refused",
         "master": "odoo.exceptions.AccessDenied",
     }
