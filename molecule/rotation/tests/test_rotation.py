@@ -40,6 +40,16 @@ VALUES = {
 # What it adds, and what is no secret.
 TOLD = {"stack_database_login", "stack_sessions_login", "stack_s3_access_key", *(f"stack_{kind}_rotated" for kind in KINDS)}
 
+# How those that are rotated are answered when they are no longer in use.
+REFUSED = {
+    "s3": "InvalidAccessKeyId",
+    "minio": "SignatureDoesNotMatch",
+    "user": "served",
+    "database": "refused",
+    "sessions": "refused",
+    "master": "odoo.exceptions.AccessDenied",
+}
+
 # Asks with secrets that come by standard input, and tells how each is answered.
 ASK = """
 import boto3, botocore.exceptions, json, psycopg2, requests, sys
@@ -248,14 +258,7 @@ def test_an_access_key_needs_no_restart(rotated: Rotated) -> None:
 def test_the_new_ones_work_and_the_old_ones_are_refused(on: t.Any, rotated: Rotated) -> None:
     assert key(rotated.after) != key(rotated.before)
     assert set(answers(on, rotated.after).values()) == {"served"}
-    assert answers(on, rotated.before) == {
-        "s3": "InvalidAccessKeyId",
-        "minio": "SignatureDoesNotMatch",
-        "user": "served",
-        "database": "refused",
-        "sessions": "refused",
-        "master": "odoo.exceptions.AccessDenied",
-    }
+    assert answers(on, rotated.before) == REFUSED
     # The other login had a password as well.
     other = {name: rotated.after[name] for name in ("stack_database_login", "stack_sessions_login")}
     assert {answers(on, {**rotated.before, **other})[name] for name in ("database", "sessions")} == {"refused"}

@@ -166,7 +166,7 @@ class Config:
         """Access key and secret key as the files say now: what runs for long lives through a change of the key."""
         now = self.watch.current() if self.watch else None
         # A key of another store is none for this one.
-        same = now is not None and now.endpoint_url == self.endpoint_url and self.bucket in [target.bucket for target in now.targets]
+        same = now is not None and now.endpoint_url == self.endpoint_url and self.bucket in now.buckets
         found = now if now is not None and same else self
         return found.access_key, found.secret_key
 
@@ -197,6 +197,11 @@ class Config:
         """The settings for each bucket and prefix where contents may be; those for all else come first."""
         found = {target.target: target for target in (*reversed(self.by_route.values()), self)}
         return tuple(sorted(found.values(), key=lambda target: (target is not self, target.target)))
+
+    @property
+    def buckets(self) -> dict[str, Config]:
+        """Each bucket where contents may be, with the settings for a place in it."""
+        return {target.bucket: target for target in self.targets}
 
     @property
     def target(self) -> tuple[str, str]:
@@ -296,7 +301,8 @@ class Watch:
     """The settings for the Odoo whose configuration file that is, as they are now.
 
     To be asked before each use: a file that has been replaced is read again, which two calls of ``stat`` find out. Settings that
-    cannot be read, or are gone, leave the former ones in force, and the log says so once. May be shared by threads.
+    cannot be read, or are gone, leave the former ones in force, and the log says so once. May be shared by threads. ``opted`` is what may
+    come from the database, none, safe or all, as the last look found it.
 
     :raises ConfigError: where the first ones are wrong.
     """
@@ -330,7 +336,7 @@ class Watch:
     def database_settings(self) -> str:
         """What may come from the database: none, safe or all; as it is now."""
         self.current()
-        return self._opted
+        return self.opted
 
     def with_database(self, values: Mapping[str, str]) -> Config | None:
         """The settings with those of a database below them; None if nobody has set any.
@@ -343,7 +349,7 @@ class Watch:
         host = self.current()
         key = tuple(sorted(values.items()))
         known = self._by_values.get(key)
-        if known and known[0] is host and known[1] == self._opted:
+        if known and known[0] is host and known[1] == self.opted:
             return known[2]
         try:
             found = self._load_with(values)
@@ -354,7 +360,7 @@ class Watch:
             found = host
         if len(self._by_values) >= _REMEMBERED:
             self._by_values.clear()
-        self._by_values[key] = (host, self._opted, found)
+        self._by_values[key] = (host, self.opted, found)
         return found
 
     def _load_with(self, values: Mapping[str, str]) -> Config | None:
@@ -373,7 +379,7 @@ class Watch:
 
     def _read(self) -> Config | None:
         settings = self._load_with({})
-        self._opted = settings.database_settings if settings else _opted(self._odoo_conf, self._environ)
+        self.opted = settings.database_settings if settings else _opted(self._odoo_conf, self._environ)
         return settings
 
 

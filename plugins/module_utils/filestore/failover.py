@@ -38,6 +38,11 @@ def open_store(config: Config) -> ObjectStore:
     return Failover(config, ObjectStore(second)) if second else ObjectStore(config)
 
 
+def _behind(target: Config, second: ObjectStore) -> ObjectStore:
+    """The second end point with only that one of the first one's targets."""
+    return second.at(target.failover or second.config)
+
+
 class Failover(ObjectStore):
     """The first end point, with a second one behind it for reading, and for writing where replication was proved."""
 
@@ -128,7 +133,7 @@ class Failover(ObjectStore):
     def _pairs(self) -> Iterator[tuple[ObjectStore, ObjectStore]]:
         """For each bucket and prefix where contents may be: the two end points, with only that one."""
         for target in self.config.targets:
-            yield self.at(target), self.second.at(target.failover or self.second.config)
+            yield self.at(target), _behind(target, self.second)
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
@@ -197,7 +202,7 @@ class _Copies:
         self._second = second
 
     def at(self, target: Config) -> _Copies:
-        return _Copies(target, self._second.at(target.failover or self._second.config))
+        return _Copies(target, _behind(target, self._second))
 
     def get_note(self, name: str) -> tuple[bytes, str] | None:
         return self._second.get_note(name)

@@ -21,36 +21,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from . import keys
 from .config import Config
 from .database import Cursor
 from .errors import Denied, StoreError, Unavailable
+from .notes import Notes, WritableNotes
 
 OWNER = "owner.json"
 
 OURS, FREE, FOREIGN, BARRED = "ours", "free", "foreign", "barred"
 _WORST_FIRST = (BARRED, FOREIGN, FREE, OURS)
-
-
-class Notes(Protocol):
-    """Where the note about the owner is: the store, or another way to it."""
-
-    @property
-    def config(self) -> Config: ...
-
-    def at(self, target: Config) -> Notes: ...
-
-    def get_note(self, name: str) -> tuple[bytes, str] | None: ...
-
-
-class WritableNotes(Notes, Protocol):
-    """The same, for those who claim and adopt."""
-
-    def at(self, target: Config) -> WritableNotes: ...
-
-    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool: ...
 
 
 class NotOwner(StoreError):
@@ -179,7 +161,7 @@ def claim(store: WritableNotes, cursor: Cursor) -> Fence:
         fence = examine(store, cursor)
     if fence.ours and fence.note.get("routes", {}) != (routes := _routes(fence, store.config)):
         # If somebody else is faster, there is another time.
-        store.put_note(OWNER, json.dumps({**fence.note, "routes": routes}, indent=1).encode(), replaces=fence.etag)
+        _put_routes(store, fence, routes)
         fence = examine(store, cursor)
     return fence
 
@@ -215,7 +197,7 @@ def note_move(store: WritableNotes, cursor: Cursor, route: str) -> bool:
         return False
     left = {other: sentence for other, sentence in fence.moved.items() if other != route}
     routes = _routes(dataclasses.replace(fence, moved=left), store.config)
-    if not store.put_note(OWNER, json.dumps({**fence.note, "routes": routes}, indent=1).encode(), replaces=fence.etag):
+    if not _put_routes(store, fence, routes):
         raise Unavailable("the note about the owner has changed at this moment: do it again")
     return True
 
@@ -230,6 +212,11 @@ def _routes(fence: Fence, config: Config) -> dict[str, list[str]]:
     noted = fence.note.get("routes", {})
     known = {route: where for route, where in _elsewhere(config).items() if route not in fence.moved}
     return known | {route: noted[route] for route in fence.moved if route in noted}
+
+
+def _put_routes(store: WritableNotes, fence: Fence, routes: Mapping[str, list[str]]) -> bool:
+    """Have the note say so of the routes; returns False if somebody else has changed it since it was looked at."""
+    return store.put_note(OWNER, json.dumps({**fence.note, "routes": routes}, indent=1).encode(), replaces=fence.etag)
 
 
 def _moved(note: Mapping[str, Any], config: Config, cursor: Cursor) -> dict[str, str]:

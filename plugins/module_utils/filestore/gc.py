@@ -81,7 +81,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     deadline = time.monotonic() + seconds
     with transaction() as cursor:
         examine(store, cursor).require()
-    for target in store.config.targets if store.config.gc_unversioned != "allow" else ():
+    for target in store.config.buckets.values() if store.config.gc_unversioned != "allow" else ():
         if not store.at(target).versioned():
             raise Refused(f"{target.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
     with transaction() as cursor:

@@ -21,9 +21,10 @@ import tempfile
 import time
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 from .errors import Corrupt
+from .notes import WritableNotes
 
 ENCODING = "gzip"
 # What the metadata say besides the SHA-1 of the content: of how many bytes it is, and of which and how many the object.
@@ -43,13 +44,6 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _WINDOW = 31
 
 
-class Notes(Protocol):
-    """Where notes about a prefix are kept: :class:`store.ObjectStore`."""
-
-    def get_note(self, name: str) -> tuple[bytes, str] | None: ...
-    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool: ...
-
-
 class Notice:
     """Whether anything under a prefix may be compressed, so that where nothing ever was nobody asks for each object.
 
@@ -57,7 +51,7 @@ class Notice:
     notice it.
     """
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: WritableNotes) -> None:
         self._notes = notes
         self._since: float | None = None
         self._next_look = 0.0

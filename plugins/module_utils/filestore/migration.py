@@ -344,7 +344,7 @@ class Migration:
         if not self.job.catalogue.has_addon():
             wrong.append("the addon s3_attachment is not installed in the database, and without it Odoo cannot read the bucket")
         transfer = self.job.transfer
-        for bucket, target in {target.bucket: target for target in transfer.config.targets}.items() if not conditions.unversioned else ():
+        for bucket, target in transfer.config.buckets.items() if not conditions.unversioned else ():
             if not transfer.at(target).versioned():
                 which = "the bucket" if bucket == transfer.config.bucket else f"the bucket {bucket}"
                 wrong.append(f"{which} does not keep former versions, so a mistake could not be undone")

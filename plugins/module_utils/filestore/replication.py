@@ -16,24 +16,14 @@ import hashlib
 import json
 import secrets
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from .config import Config
 from .errors import ConfigError
+from .notes import Notes, WritableNotes
 
 # How often the other end point is asked, in seconds.
 _PAUSE = 0.5
-
-
-class Notes(Protocol):
-    """An end point, as far as it is needed here."""
-
-    @property
-    def config(self) -> Config: ...
-
-    def get_note(self, name: str) -> tuple[bytes, str] | None: ...
-
-    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool: ...
 
 
 class NotProved(ConfigError):
@@ -57,7 +47,7 @@ def not_proved(config: Config, second: Notes) -> str:
     )
 
 
-def prove(first: Notes, second: Notes, *, write: bool = True, anew: bool = False, seconds: float = 60) -> bool:
+def prove(first: WritableNotes, second: WritableNotes, *, write: bool = True, anew: bool = False, seconds: float = 60) -> bool:
     """Prove that it works both ways.
 
     :param write: do so if there is no proof; else only tell.
@@ -76,7 +66,7 @@ def prove(first: Notes, second: Notes, *, write: bool = True, anew: bool = False
     return missing
 
 
-def _travels(here: Notes, there: Notes, config: Config, content: dict[str, str], seconds: float) -> None:
+def _travels(here: WritableNotes, there: Notes, config: Config, content: dict[str, str], seconds: float) -> None:
     name, body = _name(config), json.dumps({**_pair(config), **content}, indent=1).encode()
     found = here.get_note(name)
     if not here.put_note(name, body, replaces=found[1] if found else ""):

@@ -302,10 +302,9 @@ class ObjectStore:
         :param anew: store it even if it is there, as another host has proved the key from where it is only.
         :return: whether it was not there, or not as it is now asked for.
         """
-        kinds = dict.fromkeys((config.target, config.placement()) for config in (self.config, *self.config.by_route.values()))
-        targets = {config.target: config for config in self.config.targets}
+        kinds = {(config.target, config.placement()): config for config in (self.config, *self.config.by_route.values())}
         # Each of them, not up to the first.
-        missing = [self.at(targets[target])._probe(placement, write, anew) for target, placement in kinds]
+        missing = [self.at(config)._probe(placement, write, anew) for (_target, placement), config in kinds.items()]
         return any(missing)
 
     def _probe(self, placement: Placement, write: bool, anew: bool) -> bool:

@@ -67,8 +67,10 @@ _cache = functools.lru_cache(maxsize=16)(cache.of)
 
 def _load_for(env: Environment | None) -> store.ObjectStore | None:
     """As :func:`_load`, with the settings of the database below those of the host, if the host takes any from there."""
-    if env is None or (watch := _watch()).database_settings == "none":
-        return _load()
+    found = _load()
+    # Which has just looked: each attachment comes by here.
+    if env is None or (watch := _watch()).opted == "none":
+        return found
     settings = watch.with_database(env["ir.config_parameter"]._s3_settings())
     if settings is None:
         return None

@@ -77,10 +77,10 @@ class IrAttachment(models.Model):
         return keys.build(checksum, self.env["s3.route"]._route(company, model, self.env.context["s3_mimetype"], len(content)))
 
     def _get_datas_related_values(self, data, mimetype):
-        mapped = isinstance(data, Upload)
-        if mapped and (storage.get(self.env) is None or self._storage() == "db"):
+        mapped, store = isinstance(data, Upload), storage.get(self.env)
+        if mapped and (store is None or self._storage() == "db"):
             data, mapped = bytes(data), False
-        if storage.get(self.env) is None:
+        if store is None:
             return super()._get_datas_related_values(data, mimetype)
         described = self.with_context(s3_mimetype=mimetype)
         # What would look for words in it reads all of it, and keeps them in the database.
