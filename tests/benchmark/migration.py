@@ -80,9 +80,9 @@ class Data(t.NamedTuple):
 
 
 def mix(files: int, _size: int) -> Data:
-    """Lognormal, the median at 19 KB and the 90th percentile at 126 KB, as of an Odoo with invoices and photographs; at most 96 MB."""
+    """Lognormal, the median at 19 KB and the 90th percentile at 200 KB, as of an Odoo with invoices and photographs; at most 96 MB."""
     number = random.Random(6)
-    sizes = [min(96_000_000, max(1, int(number.lognormvariate(math.log(18_900), 1.48)))) for _file in range(files)]
+    sizes = [min(96_000_000, max(1, int(number.lognormvariate(math.log(18_900), 1.84)))) for _file in range(files)]
     return Data(f"{files} files, lognormal", sizes)
 
 
