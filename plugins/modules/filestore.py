@@ -125,6 +125,17 @@ options:
     description: Whether files that no row refers to are uploaded, and their local copies removed, as well. They are always reported.
     type: bool
     default: false
+  without:
+    description:
+      - What is not used although the server seems to have it, for one that says more than is true, or a proxy in between that does not bear it.
+      - V(checksum) is that the server itself checks the SHA-1 of what it is sent. Without it MD5 is relied on, or the object is read back.
+      - V(unsigned) are bodies that are not signed. Without it each file is read twice.
+      - V(conditional) is that an object is not stored where somebody else has stored it meanwhile.
+      - V(pipeline) are small files that are sent before the server has answered for those before them. Without it their number a second is lower.
+    type: list
+    elements: str
+    choices: [checksum, unsigned, conditional, pipeline]
+    default: []
   level:
     description:
       - What V(verified) and V(audited) look at.
@@ -334,6 +345,7 @@ def run_of(module: StackModule) -> runs.Run:
         report_directory=None if module.check_mode else params["report_directory"] or os.path.join(params["state_directory"], "reports", params["database"]),
         dry=module.check_mode,
         app_hosts=tuple(params["app_hosts"]),
+        without=tuple(params["without"]),
         verify_tls=module.connection.validate_certs,
         token=(module.connection.session_token or "") if params["bucket"] else "",
         **{name: params[name] for name in same},
@@ -402,6 +414,7 @@ def main() -> None:
             "bandwidth": {"type": "int", "default": 0},
             "deadline": {"type": "int", "default": 0},
             "orphans": {"type": "bool", "default": False},
+            "without": {"type": "list", "elements": "str", "choices": ["checksum", "unsigned", "conditional", "pipeline"], "default": []},
             "level": {"type": "str", "choices": ["size", "checksum", "content"], "default": "checksum"},
             "retention_days": {"type": "float", "default": 14},
             "max_age_hours": {"type": "float", "default": 24},

@@ -19,6 +19,7 @@ REFUSED = {
     "cleanup in one go": ({"steps": "upload,cleanup"}, "cleanup removes local files, and is run alone"),
     "database": ({"migrate_database": "o'odoo"}, 'migrate_database is "o\'odoo"'),
     "concurrency": ({"migrate_concurrency": 500}, "migrate_concurrency is 500: it must be a whole number from 1 to 128"),
+    "what not to use": ({"migrate_without": "pipeline"}, 'migrate_without is "pipeline": it must be a list of checksum, unsigned'),
     "retention": ({"migrate_retention_days": "two weeks"}, 'migrate_retention_days is "two weeks"'),
     "service": ({"direction": "back", "s3_addon_odoo_service": ""}, "s3_addon_odoo_service is empty"),
     "configuration": ({"s3_addon_odoo_config": "/nowhere/odoo.conf"}, "s3_addon_odoo_config is /nowhere/odoo.conf, which is not there"),

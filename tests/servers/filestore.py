@@ -97,9 +97,15 @@ class Filestore:
         self.contents[fname] = content
         return fname
 
-    def add_many(self, count: int, largest: int = 20_000) -> list[str]:
-        contents = [self.random.randbytes(self.random.randint(1, largest)) for _number in range(count)]
-        names = [keys.build(hashlib.sha1(content).hexdigest()) for content in contents]
+    def add_many(self, count: int, largest: int = 20_000, directories: int = 16) -> list[str]:
+        """In so few directories each has several, as in a large filestore."""
+        found: dict[str, bytes] = {}
+        while len(found) < count:
+            content = self.random.randbytes(self.random.randint(1, largest))
+            fname = keys.build(hashlib.sha1(content).hexdigest())
+            if int(fname[:2], 16) < directories:
+                found[fname] = content
+        names, contents = list(found), list(found.values())
         values = list(itertools.chain(*((fname, len(content), fname[3:]) for fname, content in zip(names, contents, strict=True))))
         rows = ", ".join(["('file', %s, %s, %s)"] * count)
         self.sql(f"INSERT INTO ir_attachment (name, store_fname, file_size, checksum) VALUES {rows}", *values)

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, migration, transfer
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import client, keys, migration, transfer
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Denied
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.fence import NotOwner
 from filestore import Filestore
@@ -70,6 +70,43 @@ def test_there_and_back(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> No
     assert store.counts("back") == {"referenced": 43, "local": 43}
     assert store.rows() == rows
     assert set(store.versions().values()) == {1}, "a content was stored twice"
+
+
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("minio", client.Features(pipeline=True)),
+        ("minio-tls", client.Features(pipeline=True)),
+        ("versitygw", client.Features()),
+        ("moto", client.Features(checksum=False)),
+    ],
+)
+def test_what_each_server_can(name: str, features: client.Features, start_server: t.Any, make_filestore: Callable[..., Filestore]) -> None:
+    """Found out once, and not believed of a server of which somebody knows better."""
+    store = make_filestore(start_server(name))
+    store.add_many(3)
+    store.run("upload", without=("conditional",))
+    assert client.Features(**store.settings().state().read()["features"]) == features
+    known = store.settings().transfer()
+    assert known.probe() == features
+
+
+def test_small_files_do_not_wait_for_each_other(start_server: t.Any, make_filestore: Callable[..., Filestore], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server bears it and nobody forbids it; what is not a content of that name is not stored by that way either."""
+    store = make_filestore(start_server("minio"))
+    corrupt, *right = store.add_many(20, directories=1)
+    store.write(corrupt, b"x" * len(store.contents[corrupt]))
+    alone = []
+    put = transfer.Transfer.put
+    monkeypatch.setattr(transfer.Transfer, "put", lambda self, fname, *rest: alone.append(fname) or put(self, fname, *rest))
+    assert store.counts("upload", without=("pipeline",)) == {"referenced": 20, "uploaded": 19, "corrupt": 1}
+    assert sorted(alone) == sorted([corrupt, *right])
+    for version in store.server.client.list_object_versions(Bucket=store.bucket, Prefix="shop/00/")["Versions"]:
+        store.server.client.delete_object(Bucket=store.bucket, Key=version["Key"], VersionId=version["VersionId"])
+    alone.clear()
+    assert store.counts("upload") == {"referenced": 20, "uploaded": 19, "corrupt": 1}
+    assert alone == [corrupt]
+    assert store.objects() == {name: store.contents[name] for name in right}
 
 
 def test_large_content_is_proved_whole(start_server: t.Any, make_filestore: Callable[..., Filestore]) -> None:
@@ -182,7 +219,7 @@ def test_clean_refuses(lacking: str, start_server: t.Any, make_filestore: Callab
 
 def test_shards_are_a_whole(start_server: t.Any, make_filestore: Callable[..., Filestore]) -> None:
     store = make_filestore(start_server("minio"))
-    store.add_many(60)
+    store.add_many(60, directories=256)
     assert sum(store.counts("upload", shard=f"{number}/4").get("uploaded", 0) for number in range(1, 5)) == 60
     assert store.objects() == store.contents
     let_clean(store)

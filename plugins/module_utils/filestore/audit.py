@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 
 from . import keys
 from .database import Transaction
+from .digests import file_digests
 from .errors import Corrupt, Denied, NotFound, Unavailable
 from .migration import LEVELS as _LEVELS
 from .migration import Job, Migration, _each, _Work
 from .survey import Directory
-from .transfer import file_digests, moment
+from .transfer import moment
 
 LEVELS = (*_LEVELS, "sample")
 # Of so many contents a sample has one, each day others, so that after as many days each has been looked at.

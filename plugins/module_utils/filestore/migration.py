@@ -17,21 +17,23 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from . import keys
 from .catalogue import Catalogue
+from .client import Features
+from .digests import file_digests
 from .errors import Corrupt, NotFound, StoreError, Unavailable
 from .journal import Journal, State
 from .report import Report
 from .survey import Crew, Directory, shard_prefixes, survey
-from .transfer import Features, Transfer, file_digests
+from .transfer import Transfer
 
 LEVELS = ("size", "checksum", "content")
 _SAVE_SECONDS = 5.0
-_CHUNK_FILES = 8
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_FILES = 16
+_CHUNK_BYTES = 512 * 1024
 # So many removals wait for one write to the disk.
 _JOURNAL_FILES = 64
 
@@ -48,6 +50,7 @@ class Job:
     :param shard: see :func:`survey.shard_prefixes`.
     :param deadline: seconds after which nothing new is begun; 0 is none.
     :param orphans: whether files that no row refers to are moved as well.
+    :param without: names of :class:`transfer.Features` that are not used although the server has them.
     :param level: how verify and audit look: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
     :param dry: find out all, and change nothing anywhere.
     :param may_write: called before the bucket is written to or relied on; raises a StoreError where it is not this database's.
@@ -64,6 +67,7 @@ class Job:
     concurrency: int = 16
     deadline: float = 0
     orphans: bool = False
+    without: Collection[str] = ()
     level: str = "checksum"
     dry: bool = False
     may_write: Callable[[], None] = lambda: None
@@ -135,7 +139,7 @@ class Migration:
         def ended(prefix: str, sound: bool) -> None:
             self._mark(prefix, uploaded_at=self.job.clock() if sound else None)
 
-        with self._running(), self._crew(_each(self._upload_one)) as hand_out:
+        with self._running(), self._crew(self._upload_some) as hand_out:
             for directory in self._directories():
                 work = _Work(directory.prefix, ended)
                 hand_out(work, self._to_upload(directory))
@@ -191,6 +195,16 @@ class Migration:
                 yield fname, size, there is not None
         for fname in directory.strange:
             self.report.find("orphans_local", fname, 0, "its name is not that of a content")
+
+    def _upload_some(self, work: _Work, tasks: list[tuple[str, int, bool]]) -> None:
+        new = [] if self.job.dry else [(fname, self._path(fname)) for fname, _size, replace in tasks if not replace]
+        stored = self.job.transfer.put_small(new) if len(new) > 1 else set()
+        for task in tasks:
+            if task[0] in stored:
+                self.report.count("uploaded", task[1])
+                self._unavailable = 0
+            else:
+                self._upload_one(work, task)
 
     def _upload_one(self, work: _Work, task: tuple[str, int, bool]) -> None:
         fname, size, replace = task
@@ -480,12 +494,15 @@ class Migration:
                 self.learn()
             features = self.job.state.read().get("features")
             # Of a server that is not known yet nothing is taken for proved, and nothing is sent to it.
-            self.job.transfer.features = Features(**features) if features else Features(checksum=False)
+            known = Features(**features) if features else Features(checksum=False)
+            self.job.transfer.features = known._replace(**dict.fromkeys(self.job.without, False))
             yield
 
     def learn(self) -> None:
         """Find out what the server can do, which stores a small object, unless this host knows it."""
-        if self.job.state.read().get("features") is None:
+        known = self.job.state.read().get("features")
+        # What an older release has found out may be less than what is asked today.
+        if known is None or known.keys() != set(Features._fields):
             self.job.state.make()
             features = self.job.transfer.probe()._asdict()
             with self.job.state.changed() as state:

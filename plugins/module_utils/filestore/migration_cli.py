@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from . import proof
+from .client import Features
 from .config import Config
 from .database import filestore_of, open_catalogue, parameters_of, spool_of
 from .migration import LEVELS
@@ -41,6 +42,8 @@ def add_commands(commands: Any) -> None:
         command.add_argument("--bandwidth", type=int, default=0, metavar="BYTES", help="bytes a second at most")
         command.add_argument("--deadline", type=float, default=0, metavar="SECONDS", help="begin nothing new after so long")
         command.add_argument("--orphans", action="store_true", help="also files that no row refers to")
+        text = "what not to use although the server seems to have it; may be given often"
+        command.add_argument("--without", action="append", default=[], choices=Features._fields, help=text)
         command.add_argument("--dry-run", action="store_true", help="find out all, and change nothing")
         if phase == "verify":
             command.add_argument("--level", choices=LEVELS, default="checksum", help="what to look at (default: checksum)")
@@ -83,7 +86,7 @@ def run(options: argparse.Namespace, settings: Config) -> int:
     job.report_directory = options.report_dir
     for name in ("shard", "concurrency", "bandwidth", "deadline", "orphans"):
         setattr(job, name, getattr(options, name))
-    job.dry = options.dry_run
+    job.dry, job.without = options.dry_run, tuple(options.without)
     job.level = getattr(options, "level", job.level)
     if options.command == "audit":
         job.repair, job.spool = options.repair, spool_of(options.config, settings.spool_dir, options.database)

@@ -52,6 +52,7 @@ class Run:
     bandwidth: int = 0
     deadline: float = 0
     orphans: bool = False
+    without: tuple[str, ...] = ()
     level: str = "checksum"
     dry: bool = False
     retention_days: float = 14
@@ -170,6 +171,7 @@ def _job(phase: str, run: Run, catalogue: Catalogue, transaction: Transaction) -
         concurrency=run.concurrency,
         deadline=run.deadline,
         orphans=run.orphans,
+        without=run.without,
         level=run.level,
         dry=run.dry or phase == "plan",
         may_write=lambda: _refuse_copies(transfer, transaction),

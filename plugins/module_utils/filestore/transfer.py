@@ -17,39 +17,30 @@ import datetime
 import hashlib
 import html
 import os
-import random
 import re
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from . import checksums, gzipped, keys
+from .client import Client, Features, element, text
 from .config import Config
-from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
-from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
-from .wire import CHUNK, TOGETHER, Answer, Connection, Disconnected, Endpoint, Sink, Slice, Throttle
+from .digests import check, chunks, digest
+from .errors import Corrupt, Denied, NotFound, StoreError, Unavailable
+from .wire import TOGETHER, Answer, Connection, Disconnected, Endpoint, Request, Slice
 
 MIB = 1024 * 1024
 PART_SIZE = 16 * MIB
 MULTIPART_FROM = 32 * MIB
 # A server that proves a whole content needs no parts for what Odoo, unless it is told otherwise, lets people upload.
 WHOLE_UP_TO = 128 * MIB
+# So long a server has to answer requests that were sent without waiting, or it is taken for one that cannot.
+_PIPELINE_SECONDS = 5.0
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.S)
 _VERSIONS = re.compile(rb"<(Version|DeleteMarker)>(.*?)</\1>", re.S)
 _FIELD = re.compile(rb"<(Key|Size|ETag|LastModified)>(.*?)</\1>", re.S)
-_MD5 = re.compile(r"[0-9a-f]{32}")
-
-
-class Features(NamedTuple):
-    """What a server can do; see :meth:`Transfer.probe`."""
-
-    checksum: bool = True  # checks the SHA-1 that it is told, and says so
-    unsigned: bool = True  # takes bodies whose SHA-256 is not signed
-    conditional: bool = True  # can be told not to overwrite
 
 
 class Listed(NamedTuple):
@@ -84,26 +75,19 @@ class Head(NamedTuple):
     packed: bool = False
 
 
-class Transfer:
+class Transfer(Client):
     """Contents between files and the bucket, or those of routes. May be shared by threads; not across a fork.
 
     Every method raises one of Unavailable (also after ``max_attempts``), Denied, NotFound or Corrupt.
 
-    :param verify: whether the server's certificate must be trusted.
-    :param token: belongs to the settings' access key where that is a temporary one.
-    :param bandwidth: bytes a second, of all threads together; 0 is no limit.
+    :param part_size: bytes of the parts in which large contents travel.
+
+    For the others see :class:`Client`.
     """
 
-    def __init__(
-        self, config: Config, *, features: Features | None = None, verify: bool = True, token: str = "", bandwidth: int = 0, part_size: int = PART_SIZE
-    ) -> None:
-        self.config = config
-        self.features = features or Features()
-        self.throttle = Throttle(bandwidth)
+    def __init__(self, config: Config, *, part_size: int = PART_SIZE, **options: Any) -> None:
+        super().__init__(config, **options)
         self.part_size = part_size
-        self._endpoint = _endpoint(config, verify, self.throttle)
-        self._signer = Signer(config.region, _credentials(config, token))
-        self._connections = threading.local()
 
     def at(self, target: Config) -> Transfer:
         """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
@@ -129,7 +113,7 @@ class Transfer:
                 return True
             body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
             if not size or not self.features.checksum:
-                _check_local(fname, sha1, body)
+                check(fname, sha1, body)
             while True:
                 answer = self._put(fname, sha1, body, replace)
                 if answer.status not in (409, 412):
@@ -142,16 +126,48 @@ class Transfer:
             self._confirm(fname, sha1, body, answer)
             return True
 
-    def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
+    def put_small(self, files: Iterable[tuple[str, str]]) -> set[str]:
+        """Store small files, of which the bucket has none, by requests that do not wait for each other.
+
+        Nothing is raised: for what is not among the names that are returned :meth:`put` is to be called, which tells why.
+
+        :param files: name and path of each.
+        :return: the names of those which the server has proved to be stored.
+        """
+        if not (self.features.pipeline and self.features.checksum):
+            return set()
+        ready: dict[Endpoint, list[tuple[str, Request]]] = {}
+        for fname, path in files:
+            with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if 0 < size <= TOGETHER:
+                    body = file.read(size)
+                    endpoint, request = self._request("PUT", fname, headers=self._upload_headers(fname, keys.parse(fname).sha1, False), body=body)
+                    ready.setdefault(endpoint, []).append((fname, Request(*request, body)))
+        stored = set()
+        for endpoint, some in ready.items():
+            answers = self._connection(endpoint).pipeline([request for _fname, request in some])
+            with contextlib.suppress(Disconnected):
+                for answer, (fname, _request) in zip(answers, some, strict=True):
+                    # This shows as well that it is not the answer to another request.
+                    if answer.status < 300 and answer.headers.get("x-amz-checksum-sha1") == checksums.encoded(keys.parse(fname).sha1):
+                        stored.add(fname)
+        return stored
+
+    def _upload_headers(self, fname: str, sha1: str, replace: bool) -> dict[str, str]:
         headers = self._describe(fname, sha1)
         if self.features.checksum:
             headers["x-amz-checksum-sha1"] = checksums.encoded(sha1)
         if self.features.conditional and not replace:
             headers["if-none-match"] = "*"
+        return headers
+
+    def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
+        headers = self._upload_headers(fname, sha1, replace)
         try:
             return self._call("PUT", fname, headers=headers, body=body, accept=(409, 412))
         except Corrupt:
-            _check_local(fname, sha1, body)  # if not the file, it was the way
+            check(fname, sha1, body)  # if not the file, it was the way
             raise Unavailable(f"{fname} was damaged on the way to {self.config.of(fname).where}") from None
 
     def _confirm(self, fname: str, sha1: str, body: bytes | Slice, answer: Answer) -> None:
@@ -247,15 +263,15 @@ class Transfer:
         while True:
             query = f"{before}prefix={quote(key, safe='-_.~')}{after}"
             body = there._call("GET", None, query=query).body
-            for kind, text in _VERSIONS.findall(body):
+            for kind, entry in _VERSIONS.findall(body):
                 # Other names may begin with this one.
-                if _element(text, b"Key") == key:
-                    latest = _element(text, b"IsLatest") == "true"
-                    size = int(_element(text, b"Size") or 0)
-                    found.append(Version(_element(text, b"VersionId"), size, _element(text, b"LastModified"), latest, kind == b"DeleteMarker"))
-            if _element(body, b"IsTruncated") != "true":
+                if element(entry, b"Key") == key:
+                    latest = element(entry, b"IsLatest") == "true"
+                    size = int(element(entry, b"Size") or 0)
+                    found.append(Version(element(entry, b"VersionId"), size, element(entry, b"LastModified"), latest, kind == b"DeleteMarker"))
+            if element(body, b"IsTruncated") != "true":
                 return found
-            marker, version = (quote(_element(body, name), safe="-_.~") for name in (b"NextKeyMarker", b"NextVersionIdMarker"))
+            marker, version = (quote(element(body, name), safe="-_.~") for name in (b"NextKeyMarker", b"NextVersionIdMarker"))
             before, after = f"key-marker={marker}&", f"&version-id-marker={version}&versions="
 
     def restore(self, fname: str, version: str) -> None:
@@ -275,7 +291,7 @@ class Transfer:
         """
         algorithm = {"x-amz-checksum-algorithm": "SHA1"} if self.features.checksum else {}
         created = self._call("POST", fname, query="uploads=", headers={**self._describe(fname, sha1), **algorithm})
-        upload = quote(_element(created.body, b"UploadId"), safe="-_.~")
+        upload = quote(element(created.body, b"UploadId"), safe="-_.~")
         try:
             whole = hashlib.sha1(usedforsecurity=False)
             sent = []
@@ -284,7 +300,7 @@ class Transfer:
                     piece = Slice(file, offset, min(self.part_size, size - offset))
                     mine = hashlib.sha1(usedforsecurity=False)
                     md5 = hashlib.md5(usedforsecurity=False)
-                    for chunk in _chunks(piece):
+                    for chunk in chunks(piece):
                         whole.update(chunk)
                         if self.features.checksum:
                             mine.update(chunk)
@@ -324,16 +340,16 @@ class Transfer:
             body = self._call("GET", None, query="&".join(query)).body
             for match in _CONTENTS.finditer(body):
                 content = dict(_FIELD.findall(match[1]))
-                name = _text(content[b"Key"])[len(self.config.prefix) :]
-                etag = _text(content.get(b"ETag", b"").replace(b"&#34;", b"")).strip('"')
-                yield name, Listed(int(content[b"Size"]), etag, _text(content.get(b"LastModified", b"")))
-            if _element(body, b"IsTruncated") != "true":
+                name = text(content[b"Key"])[len(self.config.prefix) :]
+                etag = text(content.get(b"ETag", b"").replace(b"&#34;", b"")).strip('"')
+                yield name, Listed(int(content[b"Size"]), etag, text(content.get(b"LastModified", b"")))
+            if element(body, b"IsTruncated") != "true":
                 return
-            token = _element(body, b"NextContinuationToken")
+            token = element(body, b"NextContinuationToken")
 
     def versioned(self) -> bool:
         """Whether the bucket keeps former versions, so that a mistake can be undone."""
-        return _element(self._call("GET", None, query="versioning=").body, b"Status") == "Enabled"
+        return element(self._call("GET", None, query="versioning=").body, b"Status") == "Enabled"
 
     def put_note(self, name: str, content: bytes) -> None:
         """Store a small object that is no content; ``name`` begins with a dot."""
@@ -364,7 +380,25 @@ class Transfer:
         with contextlib.suppress(Denied, Corrupt):
             answer = self._call("PUT", name, headers={"if-none-match": "*"}, body=content, accept=(409, 412))
             self.features = self.features._replace(conditional=answer.status in (409, 412))
+        if self.features.checksum:
+            self.features = self.features._replace(pipeline=self._takes_pipelines(name))
         return self.features
+
+    def _takes_pipelines(self, name: str) -> bool:
+        """Whether requests that do not wait for each other are all answered, in their order. A proxy in between may not do so."""
+        bodies = [b"one", b"another", b"one"]
+        proofs = [checksums.encoded(digest(body, "sha1")) for body in bodies]
+        requests = []
+        for body, proof in zip(bodies, proofs, strict=True):
+            endpoint, request = self._request("PUT", name, headers={"x-amz-checksum-sha1": proof}, body=body)
+            requests.append(Request(*request, body))
+        connection = Connection(endpoint._replace(read_timeout=min(_PIPELINE_SECONDS, endpoint.read_timeout)))
+        try:
+            return [answer.headers.get("x-amz-checksum-sha1") for answer in connection.pipeline(requests)] == proofs
+        except Disconnected:
+            return False
+        finally:
+            connection.close()
 
     # -- requests -------------------------------------------------------------------------------------------------------
 
@@ -372,70 +406,6 @@ class Transfer:
         instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
         placed = _headers(self.config.placement(keys.parse(fname).route).parameters)
         return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **placed}
-
-    def _call(self, method: str, name: str | None, **arguments: Any) -> Answer:
-        for attempt in self._attempts():
-            try:
-                return self._once(method, name, **arguments)
-            except Unavailable as error:
-                attempt(error)
-        raise AssertionError
-
-    def _attempts(self) -> Iterator[Callable[[Unavailable], None]]:
-        """For each attempt what to do with its failure: wait, ever longer and never all at once, or give up."""
-        for number in range(1, self.config.max_attempts + 1):
-
-            def failed(error: Unavailable, number: int = number) -> None:
-                if number == self.config.max_attempts:
-                    raise error
-                time.sleep(min(20.0, 0.2 * 2**number) * random.uniform(0.5, 1.5))  # noqa: S311
-
-            yield failed
-
-    def _once(
-        self,
-        method: str,
-        name: str | None,
-        *,
-        query: str = "",
-        headers: dict[str, str] | None = None,
-        body: bytes | Slice = b"",
-        accept: tuple[int, ...] = (),
-        sink: Sink | None = None,
-    ) -> Answer:
-        config = self._of(name)
-        endpoint, base = _bucket_at(self._endpoint, config)
-        path = base + quote(config.prefix + name, safe="/-_.~") if name is not None else base
-        payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned else digest(body, "sha256")
-        signed = self._signer.sign(method, path, query, {"host": endpoint.authority, **(headers or {})}, payload)
-        # Where each bucket has a host of its own it needs a connection of its own.
-        connections: dict[str, Connection] = self._connections.__dict__.setdefault("by_host", {})
-        connection = connections.get(endpoint.host)
-        if connection is None:
-            connection = connections[endpoint.host] = Connection(endpoint)
-        try:
-            answer = connection.request(method, f"{path}?{query}" if query else path, signed, body, sink)
-        except Disconnected as error:
-            raise Unavailable(f"could not {method} {name or 'the listing'} in {config.where}: {error}") from error
-        if answer.status < 300 or answer.status in accept:
-            return answer
-        raise self._error(answer, method, name)
-
-    def _of(self, name: str | None) -> Config:
-        """The settings for a content; for all else those that there are."""
-        return self.config.of(name) if name is not None and keys.is_name(name) else self.config
-
-    def _error(self, answer: Answer, method: str, name: str | None) -> StoreError:
-        code = _element(answer.body, b"Code") or answer.headers.get("x-minio-error-code", "") or str(answer.status)
-        message = " ".join(_element(answer.body, b"Message").split())
-        text = f"could not {method} {name or 'the listing'} in {self._of(name).where}: {code} ({answer.status}){': ' + message if message else ''}"
-        if code in CORRUPT:
-            return Corrupt(text)
-        if code in PASSING or answer.status >= 500 or answer.status in (200, 429):
-            return Unavailable(text)
-        if answer.status == 404 and code != "NoSuchBucket":
-            return NotFound(text)
-        return Denied(text)
 
 
 class _LocalFailure(Exception):
@@ -446,61 +416,9 @@ class _LocalFailure(Exception):
         self.error = error
 
 
-def digest(body: bytes | Slice, algorithm: str) -> str:
-    """The digest in hexadecimal, in constant memory."""
-    found = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in [body] if isinstance(body, bytes) else _chunks(body):
-        found.update(chunk)
-    return found.hexdigest()
-
-
-def file_digests(path: str, part_size: int = 0) -> tuple[str, str]:
-    """The SHA-1 of a file and the ETag that an ordinary server gives it, read once.
-
-    :param part_size: of an object that came in parts; 0 for one that did not.
-    """
-    sha1, md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
-    parts = []
-    with open(path, "rb", buffering=0) as file:
-        left = part_size
-        while chunk := file.read(min(CHUNK * 4, left) if part_size else CHUNK * 4):
-            sha1.update(chunk)
-            md5.update(chunk)
-            left -= len(chunk)
-            if part_size and not left:
-                parts.append(md5.digest())
-                md5, left = hashlib.md5(usedforsecurity=False), part_size
-    if not part_size:
-        return sha1.hexdigest(), md5.hexdigest()
-    if left < part_size:
-        parts.append(md5.digest())
-    return sha1.hexdigest(), f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"
-
-
 def moment(modified: str) -> float:
     """A time as listings write it, such as ``2026-11-25T10:00:00.000Z``, in seconds since 1970."""
     return datetime.datetime.strptime(modified[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc).timestamp()
-
-
-def is_md5(etag: str) -> bool:
-    """Whether an ETag looks like the MD5 of a content; of encrypted ones it looks so, and is not."""
-    return _MD5.fullmatch(etag) is not None
-
-
-def _check_local(fname: str, sha1: str, body: bytes | Slice) -> None:
-    found = digest(body, "sha1")
-    if found != sha1:
-        raise Corrupt(f"the local file {fname} has the SHA-1 {found}")
-
-
-def _chunks(piece: Slice) -> Iterator[bytes]:
-    offset, end = piece.offset, piece.offset + piece.length
-    while offset < end:
-        chunk = os.pread(piece.file.fileno(), min(CHUNK * 4, end - offset), offset)
-        if not chunk:
-            return
-        offset += len(chunk)
-        yield chunk
 
 
 def _timestamp(date: str) -> float:
@@ -518,60 +436,3 @@ def _headers(parameters: dict[str, str]) -> dict[str, str]:
         "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
     }
     return {names[name]: value for name, value in parameters.items()}
-
-
-def _element(document: bytes, name: bytes) -> str:
-    """The text of the first element of that name; '' where there is none."""
-    start = document.find(b"<" + name + b">")
-    if start < 0:
-        return ""
-    start += len(name) + 2
-    return _text(document[start : document.find(b"</" + name + b">", start)])
-
-
-def _text(content: bytes) -> str:
-    found = content.decode(errors="replace")
-    return html.unescape(found) if "&" in found else found
-
-
-def _endpoint(config: Config, verify: bool, throttle: Throttle) -> Endpoint:
-    """Where the store is."""
-    url = config.endpoint_url
-    if not url:
-        url = f"https://s3.{config.region}.amazonaws.com" + (".cn" if config.region.startswith("cn-") else "")
-    parts = urlsplit(url)
-    tls = None
-    if parts.scheme == "https":
-        tls = ssl.create_default_context(cafile=config.ca_bundle or None)
-        if not verify:
-            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    return Endpoint(str(parts.hostname), parts.port or (443 if tls else 80), tls, config.connect_timeout, config.read_timeout, throttle)
-
-
-def _bucket_at(endpoint: Endpoint, config: Config) -> tuple[Endpoint, str]:
-    """Where requests about a bucket go, and with what their paths begin."""
-    # A certificate for *.host has no name for a bucket with a dot.
-    if config.addressing_style == "virtual" or (not config.addressing_style and not config.endpoint_url and "." not in config.bucket):
-        return endpoint._replace(host=f"{config.bucket}.{endpoint.host}"), "/"
-    return endpoint, f"/{config.bucket}/"
-
-
-def _credentials(config: Config, token: str) -> Callable[[], Credentials]:
-    if config.access_key:
-        if token:
-            fixed = Credentials(config.access_key, config.secret_key, token)
-            return lambda: fixed
-        return lambda: Credentials(*config.key)
-    try:
-        import botocore.session  # noqa: PLC0415  # slow to load, and most have a key
-    except ImportError as error:
-        raise ConfigError(f"access_key is not set, and boto3, which would ask the host for its role, is missing ({error})") from error
-    found = botocore.session.Session().get_credentials()
-    if found is None:
-        raise ConfigError("access_key is not set, and this host has no role or profile of its own that gives one")
-
-    def current() -> Credentials:
-        frozen = found.get_frozen_credentials()
-        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
-
-    return current

@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
@@ -49,6 +49,15 @@ class Slice(NamedTuple):
     file: BinaryIO
     offset: int
     length: int
+
+
+class Request(NamedTuple):
+    """What goes to the server, with a body that is in memory."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
 
 
 class Throttle:
@@ -140,11 +149,7 @@ class Connection:
 
         :raises Disconnected: there was no complete answer.
         """
-        length = body.length if isinstance(body, Slice) else len(body)
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        if body or method in ("PUT", "POST"):
-            lines.append(f"content-length: {length}")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        head = _head(method, target, headers, body.length if isinstance(body, Slice) else len(body))
         kept = self._socket is not None
         try:
             try:
@@ -159,6 +164,31 @@ class Connection:
             self.close()
             raise Disconnected(_reason(error)) from error
         except BaseException:
+            self.close()
+            raise
+
+    def pipeline(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Send requests without waiting for an answer in between, and give the answers, which come in the same order.
+
+        :raises Disconnected: there was no complete answer to the next one. Whether the server has seen it, and those after it, is not known.
+        """
+        packets = [_head(one.method, one.target, one.headers, len(one.body)) + one.body for one in requests]
+        throttle = self._endpoint.throttle
+        try:
+            if self._socket is None:
+                self._socket, self._left = connect(self._endpoint), b""
+            for packet in packets if throttle.limit else [b"".join(packets)]:
+                throttle.wait(len(packet))
+                self._socket.sendall(packet)
+            for one in requests:
+                yield self._receive(one.method, None)
+            if self._left:
+                raise ValueError("the server answered more than it was asked")
+        except (OSError, _NoAnswer, ValueError, IndexError) as error:
+            self.close()
+            raise Disconnected(_reason(error)) from error
+        except BaseException:
+            # Whoever does not take all the answers would take one of them for that of another request.
             self.close()
             raise
 
@@ -268,6 +298,13 @@ class Connection:
             self._left += chunk
         line, self._left = self._left.split(b"\r\n", 1)
         return line
+
+
+def _head(method: str, target: str, headers: dict[str, str], length: int) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if length or method in ("PUT", "POST"):
+        lines.append(f"content-length: {length}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
 class _NoAnswer(Exception):

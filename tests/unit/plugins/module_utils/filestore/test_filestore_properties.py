@@ -12,11 +12,12 @@ import time
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, migration, survey
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.audit import Aids, Audit
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.client import Features
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, NotFound, Unavailable
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.journal import State
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.report import Report
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.transfer import Features, Head, Listed
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.transfer import Head, Listed
 
 pytest.importorskip("hypothesis")
 
@@ -82,6 +83,14 @@ class Store:
                 return False
             self.objects[fname] = body
             return True
+
+    def put_small(self, files):
+        stored = set()
+        with contextlib.suppress(Unavailable, Corrupt):
+            for fname, path in files:
+                if self.put(fname, path):
+                    stored.add(fname)
+        return stored
 
     def head(self, fname):
         with self.request():

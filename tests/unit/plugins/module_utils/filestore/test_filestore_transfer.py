@@ -7,7 +7,7 @@ import socket
 
 import pytest
 import s3_server
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import keys, transfer, wire
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import digests, errors, keys, transfer, wire
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, Route, load
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, Denied, NotFound, Unavailable
 
@@ -163,15 +163,15 @@ def test_etags_of_parts(tmp_path, size):
     (tmp_path / "file").write_bytes(content)
     parts = [hashlib.md5(content[start : start + 10]).digest() for start in range(0, size, 10)]
     etag = f"{hashlib.md5(b''.join(parts)).hexdigest()}-{len(parts)}"
-    assert transfer.file_digests(str(tmp_path / "file"), 10) == (hashlib.sha1(content).hexdigest(), etag)
-    assert transfer.file_digests(str(tmp_path / "file")) == (hashlib.sha1(content).hexdigest(), hashlib.md5(content).hexdigest())
+    assert digests.file_digests(str(tmp_path / "file"), 10) == (hashlib.sha1(content).hexdigest(), etag)
+    assert digests.file_digests(str(tmp_path / "file")) == (hashlib.sha1(content).hexdigest(), hashlib.md5(content).hexdigest())
 
 
 @pytest.mark.parametrize("shard", ["", "1", "0/4", "5/4", "a/b", "1/257", "-1/2"])
 def test_shards_that_are_none(shard):
     from ansible_collections.odooops.stack.plugins.module_utils.filestore.survey import shard_prefixes
 
-    with pytest.raises(transfer.ConfigError, match="it must be such as 2/4"):
+    with pytest.raises(errors.ConfigError, match="it must be such as 2/4"):
         shard_prefixes(shard)
 
 
