@@ -11,6 +11,7 @@ import re
 import traceback
 import types
 import typing as t
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
@@ -76,6 +77,7 @@ RIGHTS = {
     "list-remote-targets": "GetBucketTarget",
     "set-remote-target": "SetBucketTarget",
     "remove-remote-target": "SetBucketTarget",
+    "trace": "ServerTrace",
 }
 # How far ahead the end of an access key may be.
 SOONEST, LATEST = timedelta(minutes=15), timedelta(days=365)
@@ -315,6 +317,28 @@ class Server:
             return response.data.decode()
 
         return json.loads(self._answer(doing, command, ask) or "null")
+
+    def trace(self) -> Iterator[dict[str, t.Any] | None]:
+        """What the S3 API of all nodes is asked from now on, as the server tells it after each answer, and ``None`` twice a second. Does not end by itself."""
+        doing = "read the trace"
+        try:
+            command = t.cast(t.Any, types.SimpleNamespace(value="trace"))
+            response = self._admin._url_open(method="GET", command=command, query_params={"s3": "true"}, preload_content=False)
+            try:
+                line = b""
+                for piece in response.stream():
+                    line += piece
+                    *whole, line = line.split(b"\n")
+                    # While there is nothing to tell the server sends blanks.
+                    yield from (json.loads(each) for each in whole if each.strip())
+                    yield None
+            finally:
+                response.close()
+        except MinioAdminException as error:
+            raise explain_code(*code_of(error), self.connection, doing, f"admin:{RIGHTS['trace']}") from error
+        except (HTTPError, ValueError) as error:
+            raise explain(error, self.connection, doing) from error
+        raise Fault(f"{self.connection.where} has ended its trace: was it restarted? Try again")
 
     def _call(self, doing: str, operation: str, *arguments: t.Any, missing: str = "", **keywords: t.Any) -> str | None:
         """Call a method of minio-py's; ``None`` for an error whose code ends with ``missing``."""

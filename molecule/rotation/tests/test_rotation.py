@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import threading
 import typing as t
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import testinfra.host
+import urllib3
 import yaml
 from conftest import EPHEMERAL, KILLS, SCENARIO
 from load import Load
@@ -349,8 +354,34 @@ def test_check_tells_what_would_be_done(rotated: Rotated, harmless: tuple[Run, R
     assert kept() == rotated.after
 
 
+@contextlib.contextmanager
+def stranger(on: t.Any, secrets: dict[str, str]) -> Iterator[None]:
+    """Somebody who has a link that is good for longer than those of Odoo, and opens it again and again."""
+    access = {"aws_access_key_id": key(secrets), "aws_secret_access_key": secrets["stack_s3_secret_key"], "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=f"http://{address(on('rotation-base'))}:9000", **access)
+    link = client.generate_presigned_url("get_object", Params={"Bucket": "rotation-filestore", "Key": "nothing"}, ExpiresIn=3600)
+    over = threading.Event()
+
+    def open_it() -> None:
+        while not over.wait(0.5):
+            urllib3.request("GET", link, retries=False)
+
+    thread = threading.Thread(target=open_it)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_back_from_disable_and_from_half_of_the_hosts(on: t.Any, rotated: Rotated) -> None:
-    begun = Run("-e", "rotate=s3", "--tags", "create,prove,rollout,switch,grace,disable")
+    with stranger(on, rotated.after):
+        noticed = Run("-e", "rotate=s3", "-e", "rotate_quiet_seconds=3", "--tags", "create,prove,rollout,switch,grace,disable")
+    assert noticed.code != 0, noticed.output
+    told = f"Somebody uses the access key {key(rotated.after)} beside Odoo: GetObject by a link that it has signed, from "
+    assert told in " ".join(noticed.output.split()), noticed.output
+    begun = Run("-e", "rotate=s3", "-e", "rotate_quiet_seconds=3", "--tags", "grace,disable")
     assert begun.code == 0, begun.output
     assert answers(on, rotated.after)["s3"] == "InvalidAccessKeyId"
     assert Run("-e", "rotate=database,sessions,master,minio", deadly=[HALF]).killed
@@ -373,4 +404,4 @@ def test_back_from_disable_and_from_half_of_the_hosts(on: t.Any, rotated: Rotate
         assert on(name).file("/etc/odoo/s3_attachment.conf").contains(f"^access_key = {rotated.after['stack_s3_access_key']}$")
         assert on(name).file("/etc/odoo/odoo.conf").contains(f"^db_user = odoo_{rotated.after['stack_database_login']}$")
     decided = {Change("Create the new secret", kind, "Decide for the one of before: Write the file of secrets", "any host") for kind in KINDS}
-    assert {change for run in (begun, killed, back) for change in run.changed} <= {*listed(nightly=True), *decided}
+    assert {change for run in (noticed, begun, killed, back) for change in run.changed} <= {*listed(nightly=True), *decided}
