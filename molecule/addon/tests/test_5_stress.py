@@ -11,7 +11,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-SECONDS = os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "15")
+SECONDS = os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "30")
 # Each with the options of Odoo and its environment.
 WAYS = {
     # Behind it the lock of a session could be released by somebody else's, or stay with the connection.

@@ -5,7 +5,7 @@
 """Writers, copiers, deleters, rollbacks and the collector at once, looked at after every commit.
 
 At the end alone a loss would hardly show: whoever stores the same content later mends it.
-S3_ATTACHMENT_STRESS_SECONDS says for how long (15). Where S3_ATTACHMENT_STRESS_OTHER says how another login is connected to the
+S3_ATTACHMENT_STRESS_SECONDS says for how long (30). Where S3_ATTACHMENT_STRESS_OTHER says how another login is connected to the
 database (the words that libpq takes), it takes part with transactions that last.
 """
 
@@ -32,7 +32,7 @@ from .common import CommittedCase
 
 _logger = logging.getLogger(__name__)
 
-SECONDS = float(os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "15"))
+SECONDS = float(os.environ.get("S3_ATTACHMENT_STRESS_SECONDS", "30"))
 # A writer has two connections: it takes --db_maxconn=32.
 WRITERS, CONTENTS = 6, 16
 OTHER = os.environ.get("S3_ATTACHMENT_STRESS_OTHER", "")
