@@ -264,7 +264,7 @@ import pwd
 import typing as t
 
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import CONNECTION, StackModule
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, database, proof, runs
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, database, proof, runs, sources
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError, StoreError, of_this_host
 
 PHASES = {"uploaded": "upload", "verified": "verify", "cleaned": "clean", "local": "back", "audited": "audit"}
@@ -309,7 +309,7 @@ def store_of(module: StackModule) -> config.Config:
     """The bucket, of the options or of Odoo's configuration."""
     params, connection = module.params, module.connection
     if not params["bucket"]:
-        found = config.load(params["config_file"], {})
+        found = sources.load(params["config_file"], {})
         if found is None:
             raise ConfigError(f"there are no settings for the object store beside {params['config_file']}: give bucket and the connection's options")
         return found

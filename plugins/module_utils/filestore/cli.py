@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import cache_cli, config, database, migration_cli
+from . import cache_cli, config, database, migration_cli, sources
 from .errors import ConfigError, StoreError, of_this_host
 
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--replication-timeout", type=float, default=60, metavar="SECONDS", help="how long an object may take to the other end point, for failover_writes"
     )
     probe.add_argument("--database", default="", help="see that this one's contents are where the settings say")
-    probe.add_argument("--settings-on-stdin", action="store_true", help=f"try what standard input has, in the place of {config.FILE_NAME}")
+    probe.add_argument("--settings-on-stdin", action="store_true", help=f"try what standard input has, in the place of {sources.FILE_NAME}")
     for name, text in (
         ("fence", "tell whose the objects are"),
         ("adopt", "make the objects this database's, in the place of another one"),
@@ -57,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # By standard input: it holds a secret, and nobody but root may write the file.
         instead = sys.stdin.read() if getattr(options, "settings_on_stdin", False) else None
-        settings = config.load(options.config, os.environ, instead) if instead is not None else _settings(options)
+        settings = sources.load(options.config, os.environ, instead) if instead is not None else _settings(options)
         if settings is None:
             raise ConfigError(
-                f"there are no settings for the object store: neither {options.config} nor {config.FILE_NAME} beside it has any; "
+                f"there are no settings for the object store: neither {options.config} nor {sources.FILE_NAME} beside it has any; "
                 "those in a database count for commands that name it, by --database, where database_settings is all"
             )
         if options.command in migration_cli.COMMANDS:
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _settings(options: argparse.Namespace) -> config.Config | None:
     """Those that Odoo has on this host; with those of the database, if the host takes any from there and the command names one."""
-    watch = config.Watch(options.config, os.environ)
+    watch = sources.Watch(options.config, os.environ)
     if watch.database_settings == "none" or not getattr(options, "database", ""):
         return watch.current()
     with database.transactions(options.database, database.parameters_of(options.config))() as cursor:

@@ -21,7 +21,7 @@ from odoo.exceptions import UserError
 from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from . import compat
-from .engine import audit, cache, catalogue, config, database, errors, failover, fence, gc, metrics, migration, outbox, runs, store
+from .engine import audit, cache, catalogue, config, database, errors, failover, fence, gc, metrics, migration, outbox, runs, sources, store
 from .engine import prefetch as prefetching
 
 _logger = logging.getLogger(__name__)
@@ -45,10 +45,10 @@ class Unusable:
 
 
 @functools.lru_cache(maxsize=1)
-def _watch() -> config.Watch:
+def _watch() -> sources.Watch:
     # Of this host alone: where several share the directory, the numbers of their processes mean nothing to each other.
     metrics.SHARED.directory = os.path.join(compat.data_dir(), "s3_attachment", f"metrics-{socket.gethostname()}")
-    return config.Watch(compat.odoo_conf(), os.environ)
+    return sources.Watch(compat.odoo_conf(), os.environ)
 
 
 # The connections of former settings are dropped with their store.

@@ -16,7 +16,7 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from .. import storage
-from ..engine import config
+from ..engine import sources
 from ..storage import _load as load
 from .common import StoreCase
 
@@ -31,7 +31,7 @@ class HostCase(StoreCase):
         """The host says only that, and that in the environment."""
         self.addCleanup(storage._fences.clear)
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        watch = config.Watch(f"{folder}/odoo.conf", {f"ODOO_S3_{name.upper()}": value for name, value in settings.items()})
+        watch = sources.Watch(f"{folder}/odoo.conf", {f"ODOO_S3_{name.upper()}": value for name, value in settings.items()})
         self.enterContext(patch.object(storage, "_watch", lambda: watch))
         self.enterContext(patch.object(storage, "_load", load))
         self.env.registry.clear_all_caches()

@@ -14,7 +14,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from .. import storage
-from ..engine import config, errors, fence
+from ..engine import errors, fence, sources
 from ..engine.store import ObjectStore
 from ..storage import _load as load
 from .common import StoreCase
@@ -77,7 +77,7 @@ class TestSettings(StoreCase, TransactionCase):
             os.replace(f"{folder}/new", f"{folder}/s3_attachment.conf")
 
         write(access_key="no-such-key")
-        watch = config.Watch(f"{folder}/odoo.conf", {})
+        watch = sources.Watch(f"{folder}/odoo.conf", {})
         with patch.object(storage, "_watch", lambda: watch), patch.object(storage, "_load", load):
             held = storage.get()
             self.assertIs(storage.get(), held)

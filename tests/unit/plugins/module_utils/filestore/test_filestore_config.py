@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, keys
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, keys, sources
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError
 
 SECRET = "s3cr%et;#=x"
@@ -19,7 +19,7 @@ def write(folder, name, text):
 
 
 def load(folder, **environ):
-    return config.load(str(folder / "odoo.conf"), environ)
+    return sources.load(str(folder / "odoo.conf"), environ)
 
 
 def test_nothing_is_set(folder):
@@ -262,7 +262,7 @@ def settings_with(key):
 
 def test_a_replaced_file_is_read_again(folder):
     replace(folder, settings_with("AK1"))
-    watch = config.Watch(str(folder / "odoo.conf"), {})
+    watch = sources.Watch(str(folder / "odoo.conf"), {})
     first = watch.current()
     assert watch.current() is first
     assert first.key == ("AK1", SECRET)
@@ -275,7 +275,7 @@ def test_a_replaced_file_is_read_again(folder):
 
 
 def test_settings_may_come_later(folder):
-    watch = config.Watch(str(folder / "odoo.conf"), {})
+    watch = sources.Watch(str(folder / "odoo.conf"), {})
     assert watch.current() is None
     replace(folder, settings_with("AK1"))
     assert watch.current().access_key == "AK1"
@@ -284,7 +284,7 @@ def test_settings_may_come_later(folder):
 @pytest.mark.parametrize("wrong", ["[s3_attachment]\nbucket = One\n", "bucket\n", "[s3_attachment]\naccess_key = AK2\n", ""])
 def test_what_cannot_be_read_leaves_the_settings_of_before(folder, caplog, wrong):
     replace(folder, settings_with("AK1"))
-    watch = config.Watch(str(folder / "odoo.conf"), {})
+    watch = sources.Watch(str(folder / "odoo.conf"), {})
     first = watch.current()
     replace(folder, wrong)
     assert watch.current() is first
@@ -297,7 +297,7 @@ def test_what_cannot_be_read_leaves_the_settings_of_before(folder, caplog, wrong
 
 def test_settings_that_are_gone_stay_in_force(folder, caplog):
     replace(folder, settings_with("AK1"))
-    watch = config.Watch(str(folder / "odoo.conf"), {})
+    watch = sources.Watch(str(folder / "odoo.conf"), {})
     os.unlink(folder / "s3_attachment.conf")
     assert watch.current().access_key == "AK1"
     assert "they are gone" in caplog.text
@@ -313,7 +313,7 @@ def test_a_key_of_another_store_is_not_taken(folder):
 def test_settings_are_tried_before_they_are_in_force(folder):
     replace(folder, settings_with("AK1"))
     write(folder, "odoo.conf", "[s3_attachment]\nregion = r1\n")
-    tried = config.load(str(folder / "odoo.conf"), {}, settings_with("AK2"))
+    tried = sources.load(str(folder / "odoo.conf"), {}, settings_with("AK2"))
     assert (tried.key, tried.region) == (("AK2", SECRET), "r1")
 
 
@@ -321,7 +321,7 @@ STORE = {"bucket": "mine", "endpoint_url": "http://a:9000", "access_key": "AK", 
 
 
 def watch(folder, **environ):
-    return config.Watch(str(folder / "odoo.conf"), {f"ODOO_S3_{name.upper()}": value for name, value in environ.items()})
+    return sources.Watch(str(folder / "odoo.conf"), {f"ODOO_S3_{name.upper()}": value for name, value in environ.items()})
 
 
 def test_database_comes_last_and_only_if_the_host_says_so(folder):

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import cli, config, errors, keys, store
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import cli, config, errors, keys, sources, store
 
 sys.path.insert(0, os.path.dirname(__file__))
 from s3_server import Server
@@ -274,7 +274,7 @@ def watched(folder, server, key):
     """The settings of files, with this access key from now on."""
     (folder / "new").write_text(f"[s3_attachment]\nbucket = test-bucket\nendpoint_url = {server.url}\naccess_key = {key}\nsecret_key = SECRETKEY\n")
     (folder / "new").replace(folder / "s3_attachment.conf")
-    return config.load(str(folder / "odoo.conf"), {})
+    return sources.load(str(folder / "odoo.conf"), {})
 
 
 def test_a_new_key_is_used_without_a_restart(server, tmp_path):

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 import s3_server
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import digests, errors, keys, transfer, wire
-from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, Route, load
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import digests, errors, keys, sources, transfer, wire
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.config import Config, Route
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import Corrupt, Denied, NotFound, Unavailable
 
 CONTENT = b"the content" * 100
@@ -186,7 +186,7 @@ def test_a_new_key_is_used_while_files_travel(server, tmp_path, path):
     def settings(key):
         (tmp_path / "new").write_text(f"[s3_attachment]\nbucket = test-bucket\nendpoint_url = {server.url}\naccess_key = {key}\nsecret_key = secret\n")
         (tmp_path / "new").replace(tmp_path / "s3_attachment.conf")
-        return load(str(tmp_path / "odoo.conf"), {})
+        return sources.load(str(tmp_path / "odoo.conf"), {})
 
     to_server = transfer.Transfer(settings("AK1"))
     to_server.put(FNAME, path)
