@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
+import json
 import logging
 import secrets
 import time
@@ -304,3 +306,19 @@ def test_proof_is_of_these_two(stage: Stage) -> None:
     assert replication.prove(store, store.second)
     other = stage.store(failover_writes="allow", failover_endpoint_url=store.second.config.endpoint_url.replace("127.0.0.1", "localhost"))
     assert not other.writes() and stage.store(failover_writes="allow").writes()
+
+
+def test_who_starts_in_an_outage_knows_what_is_compressed(stage: Stage) -> None:
+    stage.here.put_note("gzip", json.dumps({"since": time.time() - 3600}).encode())
+    body = secrets.token_hex(20).encode() * 1000
+    fname = keys.build(hashlib.sha1(body).hexdigest())
+    stage.store(gzip="text").put(fname, body)
+    stage.arrives(stage.there, fname)
+    ends = time.monotonic() + 120
+    while stage.there.get_note("gzip") is None:
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+    stage.proxy.set("refuse")
+    late = stage.store(gzip="text")
+    assert late.packed(fname) is True
+    assert late.get_bytes(fname) == body

@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
 
-from . import fence, log, metrics, replication
+from . import fence, gzipped, log, metrics, replication
 from .config import Config
 from .database import Cursor
 from .errors import Corrupt, NotFound, StoreError, Unavailable
+from .notes import WritableNotes
 from .store import Head, ObjectStore
 
 _logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Failover(ObjectStore):
     def __init__(self, config: Config, second: ObjectStore) -> None:
         super().__init__(config)
         self.second = second
+        self._notice = gzipped.Notice(_Either(self, second))
         self._lock = threading.Lock()
         self._away = False
         self._proved = False
@@ -206,3 +208,24 @@ class _Copies:
 
     def get_note(self, name: str) -> tuple[bytes, str] | None:
         return self._second.get_note(name)
+
+
+class _Either:
+    """The notes of the first end point, or while it does not answer the copies that the second one has."""
+
+    def __init__(self, first: WritableNotes, second: ObjectStore) -> None:
+        self.config = first.config
+        self._first = first
+        self._second = second
+
+    def at(self, target: Config) -> _Either:
+        return _Either(self._first.at(target), _behind(target, self._second))
+
+    def get_note(self, name: str) -> tuple[bytes, str] | None:
+        try:
+            return self._first.get_note(name)
+        except Unavailable:
+            return self._second.get_note(name)
+
+    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool:
+        return self._first.put_note(name, body, replaces)
