@@ -25,8 +25,8 @@ class Person:
             raise RuntimeError(json.dumps(answer["error"]["data"].get("message") or answer["error"]))
         return answer["result"]
 
-    def model(self, method, *arguments, **keywords):
-        return self.call(f"/web/dataset/call_kw/ir.attachment/{method}", model="ir.attachment", method=method, args=arguments, kwargs=keywords)
+    def model(self, method, *arguments, of="ir.attachment", **keywords):
+        return self.call(f"/web/dataset/call_kw/{of}/{method}", model=of, method=method, args=arguments, kwargs=keywords)
 
     # -- steps, each with JSON in and out
 
@@ -47,6 +47,12 @@ class Person:
 
     def unlink(self, ids):
         return {"deleted": self.model("unlink", ids)}
+
+    def make_rule(self, **values):
+        return self.model("create", values, of="s3.route")
+
+    def remove_rule(self, rule):
+        return self.model("unlink", [rule], of="s3.route")
 
     def search(self, domain, fields):
         return self.model("search_read", domain, fields)

@@ -54,6 +54,7 @@ options:
     description:
       - The odoo.conf of the Odoo, from which the connection to the database, the path of the files and, with the addon's
         C(s3_attachment.conf) beside it, the bucket are taken where no option says otherwise.
+      - Where these files say that settings of the store may come from the database (C(database_settings)), it is asked for them.
     type: path
   path:
     description:
@@ -305,11 +306,14 @@ def acting_as(module: StackModule) -> t.Iterator[None]:
         os.environ["HOME"] = home
 
 
-def store_of(module: StackModule) -> config.Config:
-    """The bucket, of the options or of Odoo's configuration."""
+def store_of(module: StackModule, parameters: dict[str, t.Any]) -> config.Config:
+    """The bucket, of the options or of Odoo's configuration.
+
+    :param parameters: how to connect to the database, which may have settings too.
+    """
     params, connection = module.params, module.connection
     if not params["bucket"]:
-        found = sources.load(params["config_file"], {})
+        found = database.settings_for(sources.Watch(params["config_file"], {}), params["database"], parameters)
         if found is None:
             raise ConfigError(f"there are no settings for the object store beside {params['config_file']}: give bucket and the connection's options")
         return found
@@ -329,7 +333,7 @@ def run_of(module: StackModule) -> runs.Run:
     names = {"login_host": "host", "login_port": "port", "login_user": "user", "login_password": "password"}
     names |= {"login_sslmode": "sslmode", "login_ca_file": "sslrootcert"}
     parameters |= {theirs: params[ours] for ours, theirs in names.items() if params[ours] is not None}
-    store = store_of(module)
+    store = store_of(module, parameters)
     for secret in (parameters.get("password"), store.secret_key):
         if secret:
             module.no_log_values.add(secret)

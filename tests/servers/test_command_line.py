@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import cli
+from ansible_collections.odooops.stack.plugins.modules import filestore
 from conftest import Server
 from filestore import Filestore
 
@@ -42,7 +45,20 @@ def test_settings_of_the_database_that_is_named(
     assert json.loads(capsys.readouterr().out)["state"] == "free"
     assert cli.main(["--config", str(odoo_conf), "cache", "--database", shop.database]) == 0
     assert json.loads(capsys.readouterr().out)["max_bytes"] == 4096
+    probe = ["--config", str(odoo_conf), "probe"]
+    assert cli.main([*probe, "--database", shop.database]) == 0
+    assert shop.bucket in json.loads(capsys.readouterr().out)["store"]
     # Which database would it be?
-    assert cli.main(["--config", str(odoo_conf), "probe"]) == 1
+    assert cli.main(probe) == 1
     said = capsys.readouterr().err
     assert "there are no settings" in said and "those in a database count for commands that name it, by --database" in said
+    # What is tried before it is in force, as the role does it, in a host that takes settings from there by this very file.
+    monkeypatch.delenv("ODOO_S3_DATABASE_SETTINGS")
+    opted = "[s3_attachment]\ndatabase_settings = all\n"
+    for text, status in ((opted, 0), (opted.replace("all", "none"), 1)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert cli.main([*probe, "--database", shop.database, "--settings-on-stdin"]) == status
+    audit = {"state": "audited", "database": shop.database, "config_file": str(odoo_conf), "state_directory": str(odoo_conf.parent / "state")}
+    assert "there are no settings for the object store" in server.run(filestore, **audit)["msg"]
+    (odoo_conf.parent / "s3_attachment.conf").write_text(opted)
+    assert server.run(filestore, **audit)["complete"]

@@ -123,19 +123,19 @@ def test_nothing_is_compressed_before_everybody_knows(server: Server, monkeypatc
     writer = prepared(server, gzip="text")
     reader = store_at(server, writer.config.prefix)
     (fname, body), other = next(iter(CONTENTS.items())), SMALL + b"more"
-    assert not reader.packed(fname)
+    assert reader.sender(fname) is reader
     assert writer.put(fname, body) and not writer.head(fname).packed
     with monkeypatch.context() as asked:
         asked.setattr(ObjectStore, "head", None)
         asked.setattr(ObjectStore, "get_note", None)
-        assert not reader.packed(fname)
+        assert reader.sender(fname) is reader
     later = time.time() + 301
     monkeypatch.setattr(time, "time", lambda: later)
     other_name = keys.build(hashlib.sha1(other).hexdigest())
     assert writer.put(other_name, other) and writer.head(other_name).packed
     # By then it has looked again.
     reader._notice._next_look = 0
-    assert (reader.packed(fname), reader.packed(other_name)) == (False, True)
+    assert (reader.sender(fname), reader.sender(other_name)) == (reader, None)
 
 
 def test_damaged(objects: ObjectStore) -> None:

@@ -8,11 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Person, play, secret
+from conftest import Person, inside, play, secret
 from testinfra.host import Host
 
 MIB = 1024 * 1024
 CERTIFICATE = "/etc/nginx/certificates/in-use.crt"
+SETTINGS = "/etc/odoo/s3_attachment.conf"
+# How many bytes Odoo's key finds in the bucket of the route.
+STORED = """
+import json, sys
+sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
+from engine import config, store
+objects = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+sizes = [objects._client().head_object(Bucket="plain", Key="films/" + name)["ContentLength"] for name in json.load(sys.stdin)]
+print(json.dumps(sizes))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +128,35 @@ def test_same_bytes_with_names_and_types_of_their_own(host: Host, user: Person, 
     # The store is asked again as soon as it is back.
     host.check_output("for i in $(seq 100); do curl -sf http://127.0.0.1:9000/minio/health/live && break; sleep 0.2; done")
     assert user.download(f"/web/content/{new}?download=1")["sha1"] == sha1(content[1:])
+
+
+@pytest.fixture
+def films(host: Host, user: Person) -> Iterator[None]:
+    """All that comes goes to another bucket, from where NGINX is to fetch it; what is in the usual one is sent by the store."""
+    host.check_output(f"cp -p {SETTINGS} /run/settings && sed -i 's/^serve_mode = .*/serve_mode = redirect/' {SETTINGS}")
+    host.check_output(f"printf '\\n[s3_attachment:film]\\nbucket = plain\\nprefix = films/\\nserve_mode = x_accel\\n' >>{SETTINGS}")
+    (rule,) = user.does({"do": "make_rule", "name": "films", "code": "film", "min_size": MIB})
+    yield
+    user.does({"do": "remove_rule", "rule": rule})
+    host.check_output(f"mv /run/settings {SETTINGS}")
+
+
+def test_another_bucket(host: Host, user: Person, path: str, films: None):
+    contents = [secrets.token_bytes(2 * MIB), secrets.token_bytes(17 * MIB)]  # NGINX keeps the first one
+    ids = [user.upload("film.bin", content)["id"] for content in contents]
+    assert inside(STORED, [f"{sha1(content)[:2]}/{sha1(content)}-film" for content in contents], "--user", "odoo") == [2 * MIB, 17 * MIB]
+    for number, content in zip(ids, contents, strict=True):
+        film = f"/web/content/{number}?download=1"
+        whole, part, head = user.does(asked(film), asked(film, Range="bytes=1000-1099"), asked(film, method="HEAD"))
+        assert (whole["status"], whole["sha1"], whole["location"]) == (200, sha1(content), "")
+        assert (part["status"], part["sha1"]) == (206, sha1(content[1000:1100]))
+        assert (head["status"], head["headers"]["Content-Length"]) == (200, str(len(content)))
+    assert user.download(path, follow=False)["status"] == 302
+    # Only NGINX has it without the store.
+    with no_store(host):
+        assert user.download(f"/web/content/{ids[0]}?download=1")["sha1"] == sha1(contents[0])
+    host.check_output("for i in $(seq 100); do curl -sf http://127.0.0.1:9000/minio/health/live && break; sleep 0.2; done")
+    user.does({"do": "unlink", "ids": ids})
 
 
 def test_what_runs_comes_from_odoo(user: Person):

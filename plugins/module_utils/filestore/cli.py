@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import cache_cli, config, database, migration_cli, sources
+from . import cache_cli, database, migration_cli, sources
 from .errors import ConfigError, StoreError, of_this_host
 
 
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # By standard input: it holds a secret, and nobody but root may write the file.
         instead = sys.stdin.read() if getattr(options, "settings_on_stdin", False) else None
-        settings = sources.load(options.config, os.environ, instead) if instead is not None else _settings(options)
+        watch, named = sources.Watch(options.config, os.environ, instead), getattr(options, "database", "")
+        settings = database.settings_for(watch, named, database.parameters_of(options.config)) if named else watch.current()
         if settings is None:
             raise ConfigError(
                 f"there are no settings for the object store: neither {options.config} nor {sources.FILE_NAME} beside it has any; "
@@ -80,15 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0
-
-
-def _settings(options: argparse.Namespace) -> config.Config | None:
-    """Those that Odoo has on this host; with those of the database, if the host takes any from there and the command names one."""
-    watch = sources.Watch(options.config, os.environ)
-    if watch.database_settings == "none" or not getattr(options, "database", ""):
-        return watch.current()
-    with database.transactions(options.database, database.parameters_of(options.config))() as cursor:
-        return watch.with_database(database.stored_settings(cursor))
 
 
 if __name__ == "__main__":

@@ -151,6 +151,8 @@ class Config:
     def key(self) -> tuple[str, str]:
         """Access key and secret key as the files say now: what runs for long lives through a change of the key."""
         now = self.watch.current() if self.watch else None
+        if now is not None and self.is_second:
+            now = now.failover
         # A key of another store is none for this one.
         same = now is not None and now.endpoint_url == self.endpoint_url and self.bucket in now.buckets
         found = now if now is not None and same else self
@@ -216,8 +218,12 @@ class Config:
             region=self.failover_region or self.region,
             access_key=access_key,
             secret_key=secret_key,
-            watch=None,
         )
+
+    @property
+    def is_second(self) -> bool:
+        """Whether these are the settings that :attr:`failover` gives."""
+        return bool(self.endpoint_url) and self.endpoint_url == self.failover_endpoint_url
 
     def placement(self, route: str = "") -> Placement:
         """How contents of a route are kept; of a route that is no longer among the settings as all else."""

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from .catalogue import Catalogue
-from .config import PARAMETER_PREFIX
+from .config import PARAMETER_PREFIX, Config
 from .errors import ConfigError
+from .sources import Watch
 
 try:
     import psycopg2
@@ -61,6 +62,17 @@ def stored_settings(cursor: Cursor) -> dict[str, str]:
     """The parameters of the database with our prefix, by their names without it; see :mod:`config`."""
     cursor.execute("SELECT key, value FROM ir_config_parameter WHERE starts_with(key, %s)", [PARAMETER_PREFIX])
     return {key[len(PARAMETER_PREFIX) :]: value.strip() for key, value in cursor.fetchall() if value and value.strip()}
+
+
+def settings_for(watch: Watch, database: str, parameters: dict[str, Any]) -> Config | None:
+    """The settings of the host with those of the database below them, which is asked only if the host takes any from there.
+
+    :param parameters: of ``psycopg2.connect``, except for the database's name.
+    """
+    if watch.database_settings == "none":
+        return watch.current()
+    with transactions(database, parameters)() as cursor:
+        return watch.with_database(stored_settings(cursor))
 
 
 def parameters_of(odoo_conf: str) -> dict[str, str]:

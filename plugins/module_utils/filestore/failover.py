@@ -18,11 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
 
-from . import fence, gzipped, log, metrics, replication
+from . import fence, log, metrics, replication
 from .config import Config
 from .database import Cursor
 from .errors import Corrupt, NotFound, StoreError, Unavailable
-from .notes import WritableNotes
 from .store import Head, ObjectStore
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +49,6 @@ class Failover(ObjectStore):
     def __init__(self, config: Config, second: ObjectStore) -> None:
         super().__init__(config)
         self.second = second
-        self._notice = gzipped.Notice(_Either(self, second))
         self._lock = threading.Lock()
         self._away = False
         self._proved = False
@@ -82,17 +80,10 @@ class Failover(ObjectStore):
     def head(self, fname: str) -> Head:
         return self._find(fname)[0]
 
-    def holder(self, fname: str) -> ObjectStore:
-        return self._find(fname)[1]
-
-    def presign(self, fname: str, method: str = "GET", content_type: str = "", disposition: str = "", *, public: bool = True) -> str:
-        """As :meth:`ObjectStore.presign`, at the end point that has the content: it is asked, as a link cannot be sent elsewhere later.
-
-        One that is not public is for the NGINX before Odoo, which knows the first end point only: see :meth:`holder`.
-        """
-        holder = self.holder(fname) if public else self
-        sign = super().presign if holder is self else holder.presign
-        return sign(fname, method, content_type, disposition, public=public)
+    def sender(self, fname: str) -> ObjectStore | None:
+        """As :meth:`ObjectStore.sender`: the end point that has the content. It is asked, as a link cannot be sent elsewhere later."""
+        head, holder = self._find(fname)
+        return None if head.packed else holder
 
     def _find(self, fname: str) -> tuple[Head, ObjectStore]:
         return self._either("look up", fname, functools.partial(super().head, fname), functools.partial(self.second.head, fname))
@@ -208,24 +199,3 @@ class _Copies:
 
     def get_note(self, name: str) -> tuple[bytes, str] | None:
         return self._second.get_note(name)
-
-
-class _Either:
-    """The notes of the first end point, or while it does not answer the copies that the second one has."""
-
-    def __init__(self, first: WritableNotes, second: ObjectStore) -> None:
-        self.config = first.config
-        self._first = first
-        self._second = second
-
-    def at(self, target: Config) -> _Either:
-        return _Either(self._first.at(target), _behind(target, self._second))
-
-    def get_note(self, name: str) -> tuple[bytes, str] | None:
-        try:
-            return self._first.get_note(name)
-        except Unavailable:
-            return self._second.get_note(name)
-
-    def put_note(self, name: str, body: bytes, replaces: str = "") -> bool:
-        return self._first.put_note(name, body, replaces)

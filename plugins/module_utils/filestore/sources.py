@@ -43,11 +43,12 @@ class Watch:
     cannot be read, or are gone, leave the former ones in force, and the log says so once. May be shared by threads. ``opted`` is what may
     come from the database, none, safe or all, as the last look found it.
 
+    :param settings: the text that ``s3_attachment.conf`` would have, to try it before it is in force.
     :raises ConfigError: where the first ones are wrong.
     """
 
-    def __init__(self, odoo_conf: str, environ: Mapping[str, str]) -> None:
-        self._odoo_conf, self._environ = odoo_conf, dict(environ)
+    def __init__(self, odoo_conf: str, environ: Mapping[str, str], settings: str | None = None) -> None:
+        self._odoo_conf, self._environ, self._instead = odoo_conf, dict(environ), settings
         self._by_values: dict[tuple[tuple[str, str], ...], tuple[Config | None, str, Config | None]] = {}
         seen = self._look()
         # In one attribute, so that a thread never sees the one without the other.
@@ -103,8 +104,12 @@ class Watch:
         return found
 
     def _load_with(self, values: Mapping[str, str]) -> Config | None:
-        settings = _load(self._odoo_conf, self._environ, _sections(_beside(self._odoo_conf)), values)
+        settings = _load(self._odoo_conf, self._environ, self._lowest(), values)
         return dataclasses.replace(settings, watch=self) if settings else None
+
+    def _lowest(self) -> Sections:
+        path = _beside(self._odoo_conf)
+        return _sections(path) if self._instead is None else _parsed(self._instead, path)
 
     def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
         found: list[tuple[int, int, int] | None] = []
@@ -118,29 +123,25 @@ class Watch:
 
     def _read(self) -> Config | None:
         settings = self._load_with({})
-        self.opted = settings.database_settings if settings else _opted(self._odoo_conf, self._environ)
+        self.opted = settings.database_settings if settings else self._opted()
         return settings
 
+    def _opted(self) -> str:
+        """``database_settings`` where nothing else is set."""
+        layers = (_environment(self._environ), _sections(self._odoo_conf).get("", {}), self._lowest().get("", {}))
+        return next((found for layer in layers if (found := layer.get("database_settings"))), "none")
 
-def load(odoo_conf: str, environ: Mapping[str, str], settings: str | None = None) -> Config | None:
+
+def load(odoo_conf: str, environ: Mapping[str, str]) -> Config | None:
     """The settings for the Odoo whose configuration file that is; None if nobody has set any.
 
-    :param settings: the text that ``s3_attachment.conf`` would have, to try it before it is in force.
     :raises ConfigError: with the name of the setting, where it was found and what is allowed.
     """
-    if settings is None:
-        return Watch(odoo_conf, environ).current()
-    return _load(odoo_conf, environ, _parsed(settings, _beside(odoo_conf)))
+    return Watch(odoo_conf, environ).current()
 
 
 def _beside(odoo_conf: str) -> str:
     return os.path.join(os.path.dirname(os.path.abspath(odoo_conf)), FILE_NAME)
-
-
-def _opted(odoo_conf: str, environ: Mapping[str, str]) -> str:
-    """``database_settings`` where nothing else is set."""
-    layers = (_environment(environ), *(_sections(path).get("", {}) for path in (odoo_conf, _beside(odoo_conf))))
-    return next((found for layer in layers if (found := layer.get("database_settings"))), "none")
 
 
 def _load(odoo_conf: str, environ: Mapping[str, str], lowest: Sections, database: Mapping[str, str] | None = None) -> Config | None:

@@ -177,8 +177,14 @@ class ObjectStore:
         with self._asking("look up", fname):
             return self._head(fname)
 
-    def packed(self, fname: str) -> bool:
-        """Whether the store would send a compressed object, of which a part is none of the content, and which not everybody decompresses."""
+    def sender(self, fname: str) -> ObjectStore | None:
+        """The store whose link to the content is of use: this one, unless there are several.
+
+        None where it would send a compressed object, of which a part is none of the content, and which not everybody decompresses.
+        """
+        return None if self._packed(fname) else self
+
+    def _packed(self, fname: str) -> bool:
         try:
             if not self._notice.there():
                 return False
@@ -205,10 +211,6 @@ class ObjectStore:
             lasting = self.config.of(fname).presign_ttl
             url: str = self._client(public=public).generate_presigned_url(operation, Params=parameters, ExpiresIn=lasting, HttpMethod=method)
             return url
-
-    def holder(self, fname: str) -> ObjectStore:
-        """The store at which a link to the content is of use: this one, unless there are several."""
-        return self
 
     # -- garbage --------------------------------------------------------------------------------------------------------
 

@@ -87,22 +87,15 @@ class ObjectStream(Stream):
                 as_attachment = self.as_attachment
             mode = self._mode(as_attachment)
             # What waits on another host may not be in the store yet, which would have the person find nothing there: Odoo looks.
-            if mode != "proxy" and (request.env["s3.outbox"]._hosts(self._fname) or self._packed()):
-                mode = "proxy"
-            if mode == "redirect":
-                return self._redirect(as_attachment, self.immutable if immutable is None else immutable)
-            if mode == "x_accel" and self._is_at_hand():
+            sender = None if mode == "proxy" or request.env["s3.outbox"]._hosts(self._fname) else self._sender()
+            if sender is not None and mode == "redirect":
+                return self._redirect(sender, as_attachment, self.immutable if immutable is None else immutable)
+            # Of two end points NGINX knows the first one only.
+            if sender is self._store and mode == "x_accel":
                 return self._accelerated(super().get_response, as_attachment=as_attachment, immutable=immutable, **kwargs)
             if request.httprequest.method == "HEAD":
                 self._file = self._outline()
         return super().get_response(as_attachment=as_attachment, immutable=immutable, **kwargs)
-
-    def _is_at_hand(self) -> bool:
-        """Whether NGINX can fetch it: of two end points it knows the first one only."""
-        try:
-            return self._store.holder(self._fname) is self._store
-        except StoreError as error:
-            raise storage.not_read(request.env, error) from error
 
     def _mode(self, as_attachment: bool) -> str:
         """Who sends the file: the store (``redirect``), NGINX (``x_accel``), or Odoo (``proxy``)."""
@@ -125,9 +118,9 @@ class ObjectStream(Stream):
         )
         return settings.serve_mode if others else "proxy"
 
-    def _packed(self) -> bool:
+    def _sender(self) -> ObjectStore | None:
         try:
-            return self._store.packed(self._fname)
+            return self._store.sender(self._fname)
         except StoreError as error:
             raise storage.not_read(request.env, error) from error
 
@@ -152,13 +145,13 @@ class ObjectStream(Stream):
         response.headers["X-Accel-Redirect"] = f"/-/s3_attachment/{'cached' if cached else 'direct'}{url.path}?{url.query}"
         return response
 
-    def _redirect(self, as_attachment: bool, immutable: bool) -> Response:
+    def _redirect(self, sender: ObjectStore, as_attachment: bool, immutable: bool) -> Response:
         settings = self._store.config.of(self._fname)
         if is_resource_modified(request.httprequest.environ, etag=self.etag if isinstance(self.etag, str) else None):
             disposition = content_disposition("attachment" if as_attachment else "inline", self.download_name or "file")
             try:
                 # A link that is signed for GET does not answer HEAD.
-                url = self._store.presign(self._fname, request.httprequest.method, self.mimetype, disposition)
+                url = sender.presign(self._fname, request.httprequest.method, self.mimetype, disposition)
             except StoreError as error:
                 raise storage.not_read(request.env, error) from error
             response = Response(status=302)

@@ -310,10 +310,27 @@ def test_a_key_of_another_store_is_not_taken(folder):
     assert first.key == ("AK1", SECRET)
 
 
+@pytest.mark.parametrize("own", ["", "failover_access_key = {0}-2\nfailover_secret_key = s\n"])
+def test_key_of_the_second_one_as_the_files_say_now(folder, own):
+    """It has one of its own, or that of the first one."""
+
+    def text(key, other):
+        return f"{settings_with(key)}endpoint_url = http://a:9000\nfailover_endpoint_url = {other}\n{own.format(key)}"
+
+    replace(folder, text("AK1", "http://b:9000"))
+    first = load(folder)
+    second = first.failover
+    replace(folder, text("AK2", "http://b:9000"))
+    assert (first.key[0], second.key[0]) == ("AK2", "AK2-2" if own else "AK2")
+    # A key of another store is none for this one.
+    replace(folder, text("AK3", "http://c:9000"))
+    assert (first.key[0], second.key[0]) == ("AK3", "AK1-2" if own else "AK1")
+
+
 def test_settings_are_tried_before_they_are_in_force(folder):
     replace(folder, settings_with("AK1"))
     write(folder, "odoo.conf", "[s3_attachment]\nregion = r1\n")
-    tried = sources.load(str(folder / "odoo.conf"), {}, settings_with("AK2"))
+    tried = sources.Watch(str(folder / "odoo.conf"), {}, settings_with("AK2")).current()
     assert (tried.key, tried.region) == (("AK2", SECRET), "r1")
 
 
