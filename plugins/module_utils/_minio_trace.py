@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import time
 import typing as t
 from collections.abc import Collection, Iterable
 from urllib.parse import parse_qs
+
+
+# What was refused with one of these was not signed with the key, or by a link that had ended: neither gets anything by it now.
+_NO_USE = re.compile(rb"<Code>(SignatureDoesNotMatch|RequestTimeTooSkewed)</Code>|<Code>AccessDenied</Code><Message>Request has expired")
 
 
 class Request(t.NamedTuple):
@@ -34,8 +41,11 @@ class Use(t.TypedDict):
 
 
 def request_of(entry: dict[str, t.Any]) -> Request | None:
-    """The request that an entry of the trace tells of; ``None`` where it was not signed, or is none."""
-    request = (entry.get("http") or {}).get("request") or {}
+    """The request that an entry of the trace tells of; ``None`` where it was not signed, or not well."""
+    told = entry.get("http") or {}
+    request, response = told.get("request") or {}, told.get("response") or {}
+    if response.get("statuscode") == 403 and _NO_USE.search(_body(response)):
+        return None
     headers = request.get("headers") or {}
     query = parse_qs(request.get("rawquery") or "")
     authorization = " ".join(headers.get("Authorization") or [])
@@ -52,6 +62,13 @@ def request_of(entry: dict[str, t.Any]) -> Request | None:
     return Request(key, way, str(entry.get("funcname", "")).removeprefix("s3."), str(entry.get("time", "")), str(request.get("client", "")))
 
 
+def _body(response: dict[str, t.Any]) -> bytes:
+    try:
+        return base64.b64decode(response.get("body") or "")
+    except (binascii.Error, TypeError, ValueError):
+        return b""
+
+
 def watch(
     entries: Iterable[dict[str, t.Any] | None], keys: Collection[str], seconds: float, quiet: float = 0, clock: t.Callable[[], float] = time.monotonic
 ) -> tuple[dict[str, Use], float]:
@@ -63,10 +80,13 @@ def watch(
     :return: what was seen of each key, and for how many seconds there was nothing at the end.
     """
     seen = {key: Use(key=key, requests=0, last_used="", operation="", way="", client="") for key in keys}
-    began = last = clock()
+    began = last = -1.0
     for entry in entries:
         found = request_of(entry) if entry is not None else None
         now = clock()
+        if began < 0:
+            # Only now there is something that would tell.
+            began = last = now
         if found is not None and found.key in seen:
             requests = seen[found.key]["requests"] + 1
             seen[found.key] = Use(key=found.key, requests=requests, last_used=found.time, operation=found.operation, way=found.way, client=found.client)

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils._minio_trace import Request, request_of, watch
 
 WHEN = "2026-11-25T18:30:00Z"
 SIGNED = "AWS4-HMAC-SHA256 Credential=SHOP/20261125/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=abc"
+
+
+def refused(code, message="no"):
+    body = base64.b64encode(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()).decode()
+    told = entry(SIGNED)
+    told["http"]["response"] = {"statuscode": 403, "body": body}
+    return told
 
 
 def entry(authorization=None, rawquery=""):
@@ -23,6 +32,9 @@ def entry(authorization=None, rawquery=""):
         (entry("Bearer abc", "prefix=SHOP"), None),
         ({"funcname": "s3.GetObject"}, None),
         ({"http": None}, None),
+        (refused("AccessDenied", "Access Denied."), ("SHOP", "header")),
+        (refused("AccessDenied", "Request has expired"), None),
+        (refused("SignatureDoesNotMatch"), None),
     ],
 )
 def test_who_has_signed(told, signed):
@@ -39,6 +51,7 @@ class Clock:
         return self.now
 
     def tell(self, text):
+        yield None
         for letter in text:
             self.now += 1
             yield entry(SIGNED) if letter == "x" else entry("AWS OTHER:abc=") if letter == "o" else None
