@@ -14,7 +14,6 @@ import typing as t
 from collections.abc import Collection, Iterable
 from urllib.parse import parse_qs
 
-
 # What was refused with one of these was not signed with the key, or by a link that had ended: neither gets anything by it now.
 _NO_USE = re.compile(rb"<Code>(SignatureDoesNotMatch|RequestTimeTooSkewed)</Code>|<Code>AccessDenied</Code><Message>Request has expired")
 
