@@ -30,8 +30,8 @@ LOCAL_FILESTORE = {
 MOVE = """
 import json, os, sys
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import config, keys, store
-objects = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+from engine import keys, sources, store
+objects = store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {}))
 root, moved = "/var/lib/odoo/filestore/odoo", 0
 for folder, _folders, names in os.walk(root):
     for path in (os.path.join(folder, name) for name in names):

@@ -34,9 +34,9 @@ SMALL, LARGE = 5000, 2 * 1024 * 1024
 ENGINE = """
 import contextlib, io, json, os, sys, time
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import cli, config, errors, store, store_cli
+from engine import cli, errors, sources, store, store_cli
 job, answers, stored = json.load(sys.stdin), [], []
-direct = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+direct = store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {}))
 os.environ.update(job["environment"])
 for command in ("gc", "drain"):
     out, error, begin = io.StringIO(), io.StringIO(), time.monotonic()

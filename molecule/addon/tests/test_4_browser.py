@@ -17,8 +17,8 @@ URL = "http://addon-odoo:8269"
 DELETE = """
 import json, sys
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import config, store
-print(json.dumps(store.ObjectStore(config.load("/etc/odoo/odoo.conf", {})).delete([json.load(sys.stdin)])))
+from engine import sources, store
+print(json.dumps(store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {})).delete([json.load(sys.stdin)])))
 """
 STATE, SETTINGS = "#s3_attachment_state", "#s3_attachment_settings"
 

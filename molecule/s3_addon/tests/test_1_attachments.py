@@ -20,9 +20,9 @@ ADDON_TESTS = pathlib.Path(__file__).parents[3] / "roles/s3_addon/files/s3_attac
 HEAD = """
 import json, sys
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import config, store
+from engine import sources, store
 name = json.load(sys.stdin)
-objects = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+objects = store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {}))
 head = objects.head(name)
 print(json.dumps([head.size, head.sha1, head.version_id]))
 """

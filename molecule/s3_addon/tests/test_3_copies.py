@@ -20,8 +20,8 @@ ENGINE = "/opt/odoo/venv/bin/python -m engine.cli --config /etc/odoo/odoo.conf"
 VERSIONS = """
 import json, sys
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import config, store
-objects = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+from engine import sources, store
+objects = store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {}))
 found = []
 for page in objects._client().get_paginator("list_object_versions").paginate(Bucket="odoo", Prefix="test/"):
     for kind in ("Versions", "DeleteMarkers"):

@@ -18,8 +18,8 @@ SETTINGS = "/etc/odoo/s3_attachment.conf"
 STORED = """
 import json, sys
 sys.path.insert(0, "/opt/odoo/addons/s3_attachment")
-from engine import config, store
-objects = store.ObjectStore(config.load("/etc/odoo/odoo.conf", {}))
+from engine import sources, store
+objects = store.ObjectStore(sources.load("/etc/odoo/odoo.conf", {}))
 sizes = [objects._client().head_object(Bucket="plain", Key="films/" + name)["ContentLength"] for name in json.load(sys.stdin)]
 print(json.dumps(sizes))
 """
