@@ -89,7 +89,7 @@ class TestSettings(StoreCase, TransactionCase):
                 store.versioned()
             self.assertInStore(self.create(secrets.token_bytes(10)).raw)
             write(presign_ttl=1)
-            with self.assertLogs("odoo.addons.s3_attachment.engine.config", "ERROR"):
+            with self.assertLogs("odoo.addons.s3_attachment.engine.sources", "ERROR"):
                 self.assertEqual(storage.get().config.access_key, self.settings.access_key)
 
     def told(self, page):
