@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import traceback
@@ -312,18 +313,15 @@ class Server:
 
         def ask() -> str:
             sent = None if body is None else encrypt(json.dumps(body).encode(), self._secret)
-            # minio-py has its commands in an enumeration, and looks at nothing but their value.
-            response = self._admin._url_open(method=method, command=t.cast(t.Any, types.SimpleNamespace(value=command)), query_params={**query}, body=sent)
+            response = self._admin._url_open(method=method, command=_command(command), query_params={**query}, body=sent)
             return response.data.decode()
 
         return json.loads(self._answer(doing, command, ask) or "null")
 
     def trace(self) -> Iterator[dict[str, t.Any] | None]:
         """What the S3 API of all nodes is asked from now on, as the server tells it after each answer, and ``None`` twice a second. Does not end by itself."""
-        doing = "read the trace"
-        try:
-            command = t.cast(t.Any, types.SimpleNamespace(value="trace"))
-            response = self._admin._url_open(method="GET", command=command, query_params={"s3": "true"}, preload_content=False)
+        with self._explaining("read the trace", "trace"):
+            response = self._admin._url_open(method="GET", command=_command("trace"), query_params={"s3": "true"}, preload_content=False)
             try:
                 line = b""
                 for piece in response.stream():
@@ -334,10 +332,6 @@ class Server:
                     yield None
             finally:
                 response.close()
-        except MinioAdminException as error:
-            raise explain_code(*code_of(error), self.connection, doing, f"admin:{RIGHTS['trace']}") from error
-        except (HTTPError, ValueError) as error:
-            raise explain(error, self.connection, doing) from error
         raise Fault(f"{self.connection.where} has ended its trace: was it restarted? Try again")
 
     def _call(self, doing: str, operation: str, *arguments: t.Any, missing: str = "", **keywords: t.Any) -> str | None:
@@ -362,15 +356,28 @@ class Server:
         self._answer(doing, command, request)
 
     def _answer(self, doing: str, operation: str, request: t.Callable[[], str], missing: str = "") -> str | None:
+        with self._explaining(doing, operation):
+            try:
+                return request()
+            except MinioAdminException as error:
+                if missing and code_of(error)[0].endswith(missing):
+                    return None
+                raise
+
+    @contextlib.contextmanager
+    def _explaining(self, doing: str, operation: str) -> Iterator[None]:
+        """Say in one sentence what was wrong with a request; raises :class:`Fault`."""
         try:
-            return request()
+            yield
         except MinioAdminException as error:
-            code, message = code_of(error)
-            if missing and code.endswith(missing):
-                return None
-            raise explain_code(code, message, self.connection, doing, f"admin:{RIGHTS[operation]}") from error
+            raise explain_code(*code_of(error), self.connection, doing, f"admin:{RIGHTS[operation]}") from error
         except (HTTPError, ValueError) as error:
             raise explain(error, self.connection, doing) from error
+
+
+def _command(name: str) -> t.Any:
+    """A command of the admin API for minio-py, which has its own in an enumeration, and looks at nothing but their value."""
+    return types.SimpleNamespace(value=name)
 
 
 def secret_differs(module: MinioModule, server: Server, key: str, *, enabled: bool, enabling: bool) -> bool:

@@ -266,6 +266,7 @@ import typing as t
 
 from ansible_collections.odooops.stack.plugins.module_utils._s3 import CONNECTION, StackModule
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import config, database, proof, runs, sources
+from ansible_collections.odooops.stack.plugins.module_utils.filestore.client import Features
 from ansible_collections.odooops.stack.plugins.module_utils.filestore.errors import ConfigError, StoreError, of_this_host
 
 PHASES = {"uploaded": "upload", "verified": "verify", "cleaned": "clean", "local": "back", "audited": "audit"}
@@ -418,7 +419,7 @@ def main() -> None:
             "bandwidth": {"type": "int", "default": 0},
             "deadline": {"type": "int", "default": 0},
             "orphans": {"type": "bool", "default": False},
-            "without": {"type": "list", "elements": "str", "choices": ["checksum", "unsigned", "conditional", "pipeline"], "default": []},
+            "without": {"type": "list", "elements": "str", "choices": [*Features._fields], "default": []},
             "level": {"type": "str", "choices": ["size", "checksum", "content"], "default": "checksum"},
             "retention_days": {"type": "float", "default": 14},
             "max_age_hours": {"type": "float", "default": 24},

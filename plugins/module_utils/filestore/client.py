@@ -78,7 +78,7 @@ class Client:
         accept: tuple[int, ...] = (),
         sink: Sink | None = None,
     ) -> Answer:
-        endpoint, (_method, target, signed) = self._request(method, name, query=query, headers=headers, body=body)
+        endpoint, target, signed = self._request(method, name, query=query, headers=headers, body=body)
         try:
             answer = self._connection(endpoint).request(method, target, signed, body, sink)
         except Disconnected as error:
@@ -89,14 +89,14 @@ class Client:
 
     def _request(
         self, method: str, name: str | None, *, query: str = "", headers: dict[str, str] | None = None, body: bytes | Slice = b""
-    ) -> tuple[Endpoint, tuple[str, str, dict[str, str]]]:
-        """Where a request goes, and its method, target and signed headers."""
+    ) -> tuple[Endpoint, str, dict[str, str]]:
+        """Where a request goes, its target and its signed headers."""
         config = self._of(name)
         endpoint, base = _bucket_at(self._endpoint, config)
         path = base + quote(config.prefix + name, safe="/-_.~") if name is not None else base
         payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned else digest(body, "sha256")
         signed = self._signer.sign(method, path, query, {"host": endpoint.authority, **(headers or {})}, payload)
-        return endpoint, (method, f"{path}?{query}" if query else path, signed)
+        return endpoint, f"{path}?{query}" if query else path, signed
 
     def _connection(self, endpoint: Endpoint) -> Connection:
         """This thread's. Where each bucket has a host of its own it needs a connection of its own."""

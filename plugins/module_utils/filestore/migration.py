@@ -50,7 +50,7 @@ class Job:
     :param shard: see :func:`survey.shard_prefixes`.
     :param deadline: seconds after which nothing new is begun; 0 is none.
     :param orphans: whether files that no row refers to are moved as well.
-    :param without: names of :class:`transfer.Features` that are not used although the server has them.
+    :param without: names of :class:`client.Features` that are not used although the server has them.
     :param level: how verify and audit look: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
     :param dry: find out all, and change nothing anywhere.
     :param may_write: called before the bucket is written to or relied on; raises a StoreError where it is not this database's.

@@ -80,14 +80,10 @@ class Transfer(Client):
 
     Every method raises one of Unavailable (also after ``max_attempts``), Denied, NotFound or Corrupt.
 
-    :param part_size: bytes of the parts in which large contents travel.
-
-    For the others see :class:`Client`.
+    ``part_size``: bytes of the parts in which large contents travel.
     """
 
-    def __init__(self, config: Config, *, part_size: int = PART_SIZE, **options: Any) -> None:
-        super().__init__(config, **options)
-        self.part_size = part_size
+    part_size = PART_SIZE
 
     def at(self, target: Config) -> Transfer:
         """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
@@ -136,21 +132,22 @@ class Transfer(Client):
         """
         if not (self.features.pipeline and self.features.checksum):
             return set()
-        ready: dict[Endpoint, list[tuple[str, Request]]] = {}
+        ready: dict[Endpoint, list[tuple[str, str, Request]]] = {}
         for fname, path in files:
             with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
                 if 0 < size <= TOGETHER:
                     body = file.read(size)
-                    endpoint, request = self._request("PUT", fname, headers=self._upload_headers(fname, keys.parse(fname).sha1, False), body=body)
-                    ready.setdefault(endpoint, []).append((fname, Request(*request, body)))
+                    headers = self._upload_headers(fname, keys.parse(fname).sha1, False)
+                    endpoint, target, signed = self._request("PUT", fname, headers=headers, body=body)
+                    ready.setdefault(endpoint, []).append((fname, headers["x-amz-checksum-sha1"], Request("PUT", target, signed, body)))
         stored = set()
         for endpoint, some in ready.items():
-            answers = self._connection(endpoint).pipeline([request for _fname, request in some])
+            answers = self._connection(endpoint).pipeline([request for _fname, _proof, request in some])
             with contextlib.suppress(Disconnected):
-                for answer, (fname, _request) in zip(answers, some, strict=True):
+                for answer, (fname, proof, _request) in zip(answers, some, strict=True):
                     # This shows as well that it is not the answer to another request.
-                    if answer.status < 300 and answer.headers.get("x-amz-checksum-sha1") == checksums.encoded(keys.parse(fname).sha1):
+                    if answer.status < 300 and answer.headers.get("x-amz-checksum-sha1") == proof:
                         stored.add(fname)
         return stored
 
@@ -390,8 +387,8 @@ class Transfer(Client):
         proofs = [checksums.encoded(digest(body, "sha1")) for body in bodies]
         requests = []
         for body, proof in zip(bodies, proofs, strict=True):
-            endpoint, request = self._request("PUT", name, headers={"x-amz-checksum-sha1": proof}, body=body)
-            requests.append(Request(*request, body))
+            endpoint, target, signed = self._request("PUT", name, headers={"x-amz-checksum-sha1": proof}, body=body)
+            requests.append(Request("PUT", target, signed, body))
         connection = Connection(endpoint._replace(read_timeout=min(_PIPELINE_SECONDS, endpoint.read_timeout)))
         try:
             return [answer.headers.get("x-amz-checksum-sha1") for answer in connection.pipeline(requests)] == proofs

@@ -151,7 +151,7 @@ class Connection:
         """
         head = _head(method, target, headers, body.length if isinstance(body, Slice) else len(body))
         kept = self._socket is not None
-        try:
+        with self._closed_by_failure():
             try:
                 return self._exchange(method, head, body, sink)
             except _NoAnswer:
@@ -160,12 +160,6 @@ class Connection:
                 # The server had closed the connection since the request before. Ours are all safe to repeat.
                 self.close()
                 return self._exchange(method, head, body, sink)
-        except (OSError, _NoAnswer, ValueError, IndexError) as error:
-            self.close()
-            raise Disconnected(_reason(error)) from error
-        except BaseException:
-            self.close()
-            raise
 
     def pipeline(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Send requests without waiting for an answer in between, and give the answers, which come in the same order.
@@ -174,29 +168,42 @@ class Connection:
         """
         packets = [_head(one.method, one.target, one.headers, len(one.body)) + one.body for one in requests]
         throttle = self._endpoint.throttle
-        try:
-            if self._socket is None:
-                self._socket, self._left = connect(self._endpoint), b""
+        # Also where somebody does not take all the answers, who would take one of them for that of another request.
+        with self._closed_by_failure():
+            link = self._open()
             for packet in packets if throttle.limit else [b"".join(packets)]:
                 throttle.wait(len(packet))
-                self._socket.sendall(packet)
+                link.sendall(packet)
             for one in requests:
                 yield self._receive(one.method, None)
             if self._left:
                 raise ValueError("the server answered more than it was asked")
+
+    @contextlib.contextmanager
+    def _closed_by_failure(self) -> Iterator[None]:
+        """Leave no connection behind on which an answer may be to come.
+
+        :raises Disconnected: for what is wrong with the connection or the answers.
+        """
+        try:
+            yield
         except (OSError, _NoAnswer, ValueError, IndexError) as error:
             self.close()
             raise Disconnected(_reason(error)) from error
         except BaseException:
-            # Whoever does not take all the answers would take one of them for that of another request.
             self.close()
             raise
 
-    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Sink | None) -> Answer:
+    def _open(self) -> socket.socket:
+        """The connection, made if there is none."""
         if self._socket is None:
             self._socket, self._left = connect(self._endpoint), b""
+        return self._socket
+
+    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Sink | None) -> Answer:
+        link = self._open()
         try:
-            self._send(self._socket, head, body)
+            self._send(link, head, body)
         except (BrokenPipeError, ConnectionResetError) as error:
             # A server that refuses does so before it has the whole body: what it says is worth more than the broken pipe.
             try:
