@@ -23,6 +23,7 @@ from ansible_collections.odooops.stack.plugins.module_utils._s3 import S3, Conne
 from ansible_collections.odooops.stack.plugins.modules import (
     minio_access_key,
     minio_access_key_info,
+    minio_access_key_use_info,
     minio_group,
     minio_group_info,
     minio_policy,
@@ -50,6 +51,7 @@ ASKED: dict[str, dict[str, t.Any]] = {
     "minio_group_info": {},
     "minio_access_key": {"key": "ASKEDFOR", "user": "asked-for", "secret": SECRET},
     "minio_access_key_info": {"user": "asked-for"},
+    "minio_access_key_use_info": {"keys": ["ASKEDFOR"], "seconds": 1},
     "minio_remote_target": {
         "bucket": "asked-for",
         "target_endpoint_url": "http://127.0.0.1:1",
@@ -218,6 +220,7 @@ DENIED: list[tuple[t.Any, dict[str, t.Any], str, str]] = [
     (minio_user_info, {}, "admin:ListUsers", "list the users"),
     (minio_group_info, {}, "admin:ListGroups", "list the groups"),
     (minio_access_key_info, {"user": "denied"}, "admin:ListServiceAccounts", "list the access keys of the user denied"),
+    (minio_access_key_use_info, {"keys": ["DENIED"], "seconds": 1}, "admin:ServerTrace", "read the trace"),
     (minio_access_key, {"key": "DENIED", "user": "denied"}, "admin:ListServiceAccounts", "read the access key DENIED"),
     (minio_access_key, {"key": "NEW", "user": "denied"}, "admin:CreateServiceAccount", "make the access key NEW"),
     (minio_access_key, {"key": "DENIED", "user": "denied", "description": "new"}, "admin:UpdateServiceAccount", "change the access key DENIED"),
