@@ -66,8 +66,8 @@ class Bucket(transfer.Transfer):
         self.die_at: int | None = None
         self.fail_at: int | None = None
 
-    def _call(self, method: str, name: str | None, **arguments: t.Any) -> t.Any:
-        return self._mortal(lambda: super(Bucket, self)._call(method, name, **arguments))
+    def call(self, method: str, name: str | None, **arguments: t.Any) -> t.Any:
+        return self._mortal(lambda: super(Bucket, self).call(method, name, **arguments))
 
     def get(self, *arguments: t.Any, **options: t.Any) -> int:
         return int(self._mortal(lambda: super(Bucket, self).get(*arguments, **options)))

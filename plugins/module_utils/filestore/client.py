@@ -2,25 +2,40 @@
 # GNU Lesser General Public License v3.0+ (see https://www.gnu.org/licenses/lgpl-3.0.txt)
 # SPDX-License-Identifier: LGPL-3.0-or-later
 
-"""Signed requests to an S3 server that are tried again, over connections of which each thread keeps its own."""
+"""Signed requests to an S3 server that are tried again, over connections that are kept open."""
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import copy
+import hashlib
 import html
+import os
 import random
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from . import keys
+from . import gzipped, keys
 from .config import Config
 from .digests import digest
-from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
+from .errors import ConfigError, Corrupt, StoreError, Unavailable, kind
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
 from .wire import Answer, Connection, Disconnected, Endpoint, Sink, Slice, Throttle
+
+# What boto3 calls so, by the headers that it sends and gets.
+HEADERS = {
+    "StorageClass": "x-amz-storage-class",
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+}
+# Bytes a second that must come, on the average, once the time that an operation may take is over.
+SLOWEST = 64 * 1024
+
+_Some = TypeVar("_Some", bound="Client")
 
 
 class Features(NamedTuple):
@@ -38,17 +53,119 @@ class Client:
     :param verify: whether the server's certificate must be trusted.
     :param token: belongs to the settings' access key where that is a temporary one.
     :param bandwidth: bytes a second, of all threads together; 0 is no limit.
+    :param patience: in seconds: no further attempt is begun that could end later. Without it only their number counts.
     """
 
-    def __init__(self, config: Config, *, features: Features | None = None, verify: bool = True, token: str = "", bandwidth: int = 0) -> None:
+    def __init__(
+        self, config: Config, *, features: Features | None = None, verify: bool = True, token: str = "", bandwidth: int = 0, patience: float | None = None
+    ) -> None:
         self.config = config
+        self.patience = patience
         self.features = features or Features()
         self.throttle = Throttle(bandwidth)
         self._endpoint = _endpoint(config, verify, self.throttle)
         self._signer = Signer(config.region, _credentials(config, token))
-        self._connections = threading.local()
+        # Those that nobody uses at the moment, by host; what was used last is the least likely to have been closed by the server.
+        self._idle: dict[str, collections.deque[Connection]] = collections.defaultdict(collections.deque)
 
-    def _call(self, method: str, name: str | None, **arguments: Any) -> Answer:
+    def at(self: _Some, target: Config) -> _Some:
+        """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
+        if target is self.config:
+            return self
+        there = copy.copy(self)
+        there.config = target
+        return there
+
+    def get(self, fname: str, sink: Callable[[bytes], object], restart: Callable[[], object], version: str = "", *, action: str = "") -> int:
+        """Hand the content on in pieces, and check it against its name at the end; returns its size.
+
+        :param restart: forget what came so far, it comes again from the beginning.
+        :param version: not what is there now, but this version.
+        :param action: what this is called in messages.
+        :raises Corrupt: what came is not the content.
+        """
+        sha1 = keys.parse(fname).sha1
+        seen, size = hashlib.sha1(usedforsecurity=False), 0
+
+        def anew() -> None:
+            nonlocal seen, size
+            seen, size = hashlib.sha1(usedforsecurity=False), 0
+            restart()
+
+        def take(chunk: bytes) -> None:
+            nonlocal size
+            seen.update(chunk)
+            size += len(chunk)
+            sink(chunk)
+
+        self.receive(fname, take, anew, query=f"versionId={quote(version, safe='-_.~')}" if version else "", action=action)
+        if seen.hexdigest() != sha1:
+            raise Corrupt(f"what {self.config.of(fname).where} holds as {fname} has the SHA-1 {seen.hexdigest()}")
+        return size
+
+    def receive(
+        self,
+        fname: str,
+        take: Callable[[bytes], object],
+        restart: Callable[[], object],
+        *,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        unpack: bool = True,
+        action: str = "",
+    ) -> Answer:
+        """As :meth:`get`, but unchecked.
+
+        :param unpack: hand on the content that is compressed in an object; else nothing of such an object.
+        :raises OSError: ``take`` has raised it.
+        """
+        begin, came = time.monotonic(), 0
+        unpacker: gzipped.Unpacker | None = None
+
+        def begin_body(found: dict[str, str]) -> Callable[[bytes], object]:
+            nonlocal unpacker
+            if gzipped.is_packed(found.get("content-encoding")):
+                if not unpack:
+                    return lambda _chunk: None
+                unpacker = gzipped.Unpacker(fname)
+            return take_any
+
+        def take_any(chunk: bytes) -> None:
+            nonlocal came
+            came += len(chunk)
+            try:
+                for piece in (chunk,) if unpacker is None else unpacker.feed(chunk):
+                    take(piece)
+            except OSError as error:  # not of the network, and no other attempt mends it
+                raise _LocalFailure(error) from error
+            # Each byte that comes in time begins the read time-out anew.
+            if self.patience is not None and time.monotonic() - begin > self.patience + came / SLOWEST:
+                raise Unavailable(f"could not {action} {fname} in {self._of(fname).where}: only {came} bytes came in {self.patience:g} seconds")
+
+        for attempt in self._attempts():
+            restart()
+            unpacker = None
+            try:
+                answer = self._once("GET", fname, query=query, headers=headers, sink=begin_body, action=action)
+            except _LocalFailure as failure:
+                raise failure.error from None
+            except Unavailable as error:
+                attempt(error)
+                continue
+            if unpacker is not None and (rest := unpacker.end()):
+                take(rest)
+            return answer
+        raise AssertionError
+
+    def call(self, method: str, name: str | None, **arguments: Any) -> Answer:
+        """A request, tried again where that may help; ``name`` is a content or begins with a dot, and the bucket itself is None.
+
+        :param query: sorted and percent-encoded.
+        :param headers: their names in lower case.
+        :param body: ``bytes`` or a :class:`Slice`.
+        :param accept: which statuses besides those of success are no errors.
+        :param action: what this is called in messages, instead of the method.
+        """
         for attempt in self._attempts():
             try:
                 return self._once(method, name, **arguments)
@@ -58,12 +175,16 @@ class Client:
 
     def _attempts(self) -> Iterator[Callable[[Unavailable], None]]:
         """For each attempt what to do with its failure: wait, ever longer and never all at once, or give up."""
-        for number in range(1, self.config.max_attempts + 1):
+        config, end = self.config, None if self.patience is None else time.monotonic() + self.patience
+        for number in range(1, config.max_attempts + 1):
 
             def failed(error: Unavailable, number: int = number) -> None:
-                if number == self.config.max_attempts:
+                if number == config.max_attempts:
                     raise error
-                time.sleep(min(20.0, 0.2 * 2**number) * random.uniform(0.5, 1.5))  # noqa: S311
+                wait = min(20.0, 0.2 * 2**number) * random.uniform(0.5, 1.5)  # noqa: S311
+                if end is not None and time.monotonic() + wait + config.connect_timeout + config.read_timeout > end + 0.1:
+                    raise Unavailable(f"{error}; no answer within {self.patience:g} s") from error
+                time.sleep(wait)
 
             yield failed
 
@@ -77,15 +198,17 @@ class Client:
         body: bytes | Slice = b"",
         accept: tuple[int, ...] = (),
         sink: Sink | None = None,
+        action: str = "",
     ) -> Answer:
         endpoint, target, signed = self._request(method, name, query=query, headers=headers, body=body)
         try:
-            answer = self._connection(endpoint).request(method, target, signed, body, sink)
+            with self._connection(endpoint) as connection:
+                answer = connection.request(method, target, signed, body, sink)
         except Disconnected as error:
-            raise Unavailable(f"could not {method} {name or 'the listing'} in {self._of(name).where}: {error}") from error
+            raise Unavailable(f"could not {action or method} {name or 'the listing'} in {self._of(name).where}: no complete answer ({error})") from error
         if answer.status < 300 or answer.status in accept:
             return answer
-        raise self._error(answer, method, name)
+        raise self._error(answer, action or method, name)
 
     def _request(
         self, method: str, name: str | None, *, query: str = "", headers: dict[str, str] | None = None, body: bytes | Slice = b""
@@ -98,29 +221,47 @@ class Client:
         signed = self._signer.sign(method, path, query, {"host": endpoint.authority, **(headers or {})}, payload)
         return endpoint, f"{path}?{query}" if query else path, signed
 
-    def _connection(self, endpoint: Endpoint) -> Connection:
-        """This thread's. Where each bucket has a host of its own it needs a connection of its own."""
-        connections: dict[str, Connection] = self._connections.__dict__.setdefault("by_host", {})
-        connection = connections.get(endpoint.host)
-        if connection is None:
-            connection = connections[endpoint.host] = Connection(endpoint)
-        return connection
+    @contextlib.contextmanager
+    def _connection(self, endpoint: Endpoint) -> Iterator[Connection]:
+        """A connection that nobody else uses meanwhile. Where each bucket has a host of its own it needs one of its own."""
+        idle = self._idle[endpoint.host]
+        try:
+            connection = idle.pop()
+        except IndexError:
+            connection = Connection(endpoint)
+        try:
+            yield connection
+        finally:
+            # After a failure it is closed, and makes itself anew.
+            idle.append(connection)
 
     def _of(self, name: str | None) -> Config:
         """The settings for a content; for all else those that there are."""
-        return self.config.of(name) if name is not None and keys.is_name(name) else self.config
+        return self.config if name is None or (name.startswith(".") and not name.startswith("..")) else self.config.of(name)
 
-    def _error(self, answer: Answer, method: str, name: str | None) -> StoreError:
-        code = element(answer.body, b"Code") or answer.headers.get("x-minio-error-code", "") or str(answer.status)
+    def _error(self, answer: Answer, action: str, name: str | None) -> StoreError:
+        headers = answer.headers
+        code = element(answer.body, b"Code") or headers.get("x-minio-error-code", "") or str(answer.status)
         message = " ".join(element(answer.body, b"Message").split())
-        text = f"could not {method} {name or 'the listing'} in {self._of(name).where}: {code} ({answer.status}){': ' + message if message else ''}"
-        if code in CORRUPT:
-            return Corrupt(text)
-        if code in PASSING or answer.status >= 500 or answer.status in (200, 429):
-            return Unavailable(text)
-        if answer.status == 404 and code != "NoSuchBucket":
-            return NotFound(text)
-        return Denied(text)
+        explained = f"{code} ({answer.status}){': ' + message if message and message != code else ''}"
+        # What begins as a success and goes on as an error may be one the next time.
+        found = Unavailable if answer.status == 200 else kind(code, answer.status, bucket_missing=headers.get("x-minio-error-code") == "NoSuchBucket")
+        return found(f"could not {action} {name or 'the listing'} in {self._of(name).where}: {explained}")
+
+
+class _LocalFailure(Exception):
+    """Carries an error of what takes a content past what handles errors of the network."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def described(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What boto3 calls so, as headers: what a request says of the object that it stores."""
+    names = {"ContentType": "content-type", "ContentEncoding": "content-encoding", **HEADERS}
+    metadata = {f"x-amz-meta-{name}": value for name, value in parameters.get("Metadata", {}).items()}
+    return {names[name]: value for name, value in parameters.items() if name != "Metadata"} | metadata
 
 
 def element(document: bytes, name: bytes) -> str:
@@ -145,10 +286,23 @@ def _endpoint(config: Config, verify: bool, throttle: Throttle) -> Endpoint:
     parts = urlsplit(url)
     tls = None
     if parts.scheme == "https":
-        tls = ssl.create_default_context(cafile=config.ca_bundle or None)
+        tls = ssl.create_default_context(cafile=config.ca_bundle or _authorities())
         if not verify:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     return Endpoint(str(parts.hostname), parts.port or (443 if tls else 80), tls, config.connect_timeout, config.read_timeout, throttle)
+
+
+def _authorities() -> str | None:
+    """The file with the authorities to trust; None for those of the host, which a small container does not have."""
+    own = ssl.get_default_verify_paths()
+    if own.cafile or (own.capath and os.listdir(own.capath)):
+        return None
+    try:
+        import botocore.httpsession  # noqa: PLC0415  # slow to load, and seldom needed
+    except ImportError:
+        return None
+    found: str = botocore.httpsession.where()
+    return found
 
 
 def _bucket_at(endpoint: Endpoint, config: Config) -> tuple[Endpoint, str]:

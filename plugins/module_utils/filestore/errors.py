@@ -37,6 +37,22 @@ class Corrupt(StoreError):
 CORRUPT = {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 PASSING = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError", "ServiceUnavailable"}
 
+_MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NotFound", "404"}
+
+
+def kind(code: str, status: int, *, bucket_missing: bool = False) -> type[StoreError]:
+    """Which error an answer is.
+
+    :param bucket_missing: it says so elsewhere than in its code: that to a HEAD has no body.
+    """
+    if code in CORRUPT:
+        return Corrupt
+    # What a server has never learnt (501) it will not know later either.
+    if code in PASSING or (status >= 500 and status != 501) or status == 429:
+        return Unavailable
+    # A missing bucket, or a missing key of encryption, is no missing object.
+    return NotFound if code in _MISSING and not bucket_missing else Denied
+
 
 def of_this_host(error: OSError) -> str:
     """A sentence about a local file that could not be used, and what to do if the disk is full."""

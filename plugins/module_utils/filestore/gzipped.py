@@ -20,7 +20,7 @@ import re
 import tempfile
 import time
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from .errors import Corrupt
@@ -185,15 +185,3 @@ class Unpacker:
         if not self._engine.eof:
             raise Corrupt(f"what is stored as {self._name} was cut short")
         return rest
-
-
-def unpack(chunks: Iterable[bytes], name: str) -> Generator[bytes, None, None]:
-    """The plain bytes of a compressed object.
-
-    :raises Corrupt: it is not what the header says, or was cut short.
-    """
-    unpacker = Unpacker(name)
-    for chunk in chunks:
-        yield from unpacker.feed(chunk)
-    if rest := unpacker.end():
-        yield rest

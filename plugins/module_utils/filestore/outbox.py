@@ -23,7 +23,7 @@ from .database import Cursor, Transaction
 from .errors import Corrupt, NotFound, Unavailable
 from .fence import examine
 from .journal import sync_directory
-from .store import CHUNK, ObjectStore
+from .store import ObjectStore
 
 _LONGEST_PAUSE = 600
 
@@ -54,7 +54,7 @@ class Spool:
                     file.write(content)
                 else:
                     content.seek(0)
-                    shutil.copyfileobj(content, file, CHUNK)
+                    shutil.copyfileobj(content, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

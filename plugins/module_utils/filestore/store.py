@@ -13,14 +13,16 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from . import checksums, gzipped, keys, log, metrics, parts
 from .breaker import Breaker
+from .client import HEADERS, Client, Features, described
 from .config import Config, Placement
-from .errors import CORRUPT, PASSING, ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable
+from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable, kind
+from .wire import Slice
 
 try:
     import boto3.session
@@ -31,13 +33,9 @@ try:
 except ImportError as error:
     BOTO3_IMPORT_ERROR = error
 
-CHUNK = 1024 * 1024
 # From this size on it is cheaper to ask first whether the content is there than to send it in vain.
 ASK_FIRST = 1024 * 1024
-# Bytes a second that must come, on the average, once the time that an operation may take is over.
-SLOWEST = 64 * 1024
 
-_NOT_FOUND = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 # Somebody else was faster; or the upload in parts is gone, as it is when an answer was lost that said that it is complete.
 _OVERTAKEN = _PRECONDITION | {"NoSuchUpload"}
@@ -105,44 +103,46 @@ class ObjectStore:
         sha1 = keys.parse(fname).sha1
         size = len(body) if isinstance(body, (bytes, bytearray)) else body.seek(0, os.SEEK_END)
         with self._asking("store", fname) as moved:
-            conditional = not anew and all(self._accepts(operation, "IfNoneMatch") for operation in ("CompleteMultipartUpload", "PutObject"))
-            if not anew and (ask_first or size >= ASK_FIRST or not conditional) and self._holds(fname, sha1, size):
+            # Distributions have boto3 without a condition for what is sent in parts.
+            conditional = not anew and (size < self.config.multipart_threshold or self._accepts("CompleteMultipartUpload", "IfNoneMatch"))
+            if not anew and (ask_first or size >= ASK_FIRST) and self._holds(fname, sha1, size):
                 return False
             wanted = self.config.gzip == "text" and size >= self.config.gzip_min_size and self._notice.ripe()
             packed = gzipped.pack(body, sha1) if wanted else None
             # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
             # not this content (cut short, or put there by somebody else) is replaced.
-            for condition in ({"IfNoneMatch": "*"}, {}) if conditional else ({},):
-                try:
-                    self._send(fname, body, size, packed, content_type=content_type, condition=condition)
+            for replace in (False, True) if conditional else (True,):
+                if self._send(fname, body, size, packed, content_type=content_type, replace=replace):
                     moved.sent = packed.size if packed else size
                     return True
-                except botocore.exceptions.ClientError as error:
-                    if _code(error) not in _OVERTAKEN:
-                        raise
                 if self._holds(fname, sha1, size):
                     return False
             raise Unavailable(f"could not store {fname} in {self.config.of(fname).where}: something else was stored or taken away meanwhile")
 
-    def _send(self, fname: str, body: bytes | BinaryIO, size: int, packed: gzipped.Packed | None, *, content_type: str, condition: dict[str, str]) -> None:
-        """Send a content, or what it was packed into."""
+    def _send(self, fname: str, body: bytes | BinaryIO, size: int, packed: gzipped.Packed | None, *, content_type: str, replace: bool) -> bool:
+        """Send a content, or what it was packed into; False if there is something, unless that is to be replaced."""
         sha1 = keys.parse(fname).sha1
-        where = self._where(fname)
-        described: dict[str, Any] = {
+        told: dict[str, Any] = {
             "ContentType": content_type,
             "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
             **self.config.placement(keys.parse(fname).route).parameters,
         }
         if packed:
-            described["ContentEncoding"] = gzipped.ENCODING
-            described["Metadata"] |= gzipped.metadata(packed, size)
+            told["ContentEncoding"] = gzipped.ENCODING
+            told["Metadata"] |= gzipped.metadata(packed, size)
             body, size, sha1 = packed
         if size >= self.config.multipart_threshold:
-            parts.upload(self._client(), where, body, sha1, begin=described, end=condition, patience=self.config.connect_timeout)
-            return
-        file = io.BytesIO(body) if isinstance(body, (bytes, bytearray)) else body
-        file.seek(0)
-        self._client().put_object(**where, **described, **condition, Body=file, ChecksumSHA1=checksums.encoded(sha1))
+            condition = {} if replace else {"IfNoneMatch": "*"}
+            try:
+                parts.upload(self._client(), self._where(fname), body, sha1, begin=told, end=condition, patience=self.config.connect_timeout)
+            except botocore.exceptions.ClientError as error:
+                if _code(error) in _OVERTAKEN:
+                    return False
+                raise
+            return True
+        headers = {**described(told), "x-amz-checksum-sha1": checksums.encoded(sha1), **({} if replace else {"if-none-match": "*"})}
+        answer = self._contents().call("PUT", fname, headers=headers, body=_sendable(body, size), accept=(409, 412), action="store")
+        return answer.status < 300
 
     def get_bytes(self, fname: str, size: int | None = None) -> bytes:
         """The content, checked against its name; or unchecked its first ``size`` bytes."""
@@ -161,16 +161,15 @@ class ObjectStore:
 
     def get_to_file(self, fname: str, target: BinaryIO) -> int:
         """Write the content to a file, in pieces; what was written must be thrown away when this raises."""
-        sha1 = keys.parse(fname).sha1
-        digest = hashlib.sha1(usedforsecurity=False)
-        written = 0
+        begin = target.tell()
+
+        def restart() -> None:
+            target.seek(begin)
+            target.truncate()
+
         with self._asking("read", fname) as moved:
-            for chunk in self._chunks(fname):
-                digest.update(chunk)
-                written += target.write(chunk)
-                moved.received = written
-            self._check(fname, sha1, digest.hexdigest())
-        return written
+            moved.received = self._contents().get(fname, target.write, restart, action="read")
+            return moved.received
 
     def head(self, fname: str) -> Head:
         """What the store knows of the content, without reading it."""
@@ -313,46 +312,43 @@ class ObjectStore:
         config = self.config
         content = " ".join((config.endpoint_url, config.bucket, config.prefix, config.access_key, *filter(None, placement))).encode() + b"\n"
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-        key = f"{self.config.prefix}.probe/{sha1}"
-        where = {"Bucket": self.config.bucket, "Key": key}
+        name = f".probe/{sha1}"
+        client = self._contents()
         try:
-            with self._asking("read", key):
-                answer = self._client().get_object(**where)
-                answer["Body"].read()
-            missing = bool(self._misplaced(placement, answer))
+            with self._asking("read", name):
+                missing = bool(self._misplaced(placement, client.call("GET", name, action="read").headers))
         except NotFound:
             missing = True
         if missing and not write:
             return True
         if missing or anew:
-            with self._asking("store", key):
-                checksum = checksums.encoded(sha1)
-                self._client().put_object(**where, Body=content, ContentType="text/plain", ChecksumSHA1=checksum, **placement.parameters)
-            with self._asking("give up an upload in parts of", key):
+            with self._asking("store", name):
+                headers = {"content-type": "text/plain", "x-amz-checksum-sha1": checksums.encoded(sha1), **described(placement.parameters)}
+                client.call("PUT", name, headers=headers, body=content, action="store")
+            with self._asking("give up an upload in parts of", name):
+                where = {"Bucket": config.bucket, "Key": config.prefix + name}
                 upload_id = self._client().create_multipart_upload(**where, **placement.parameters)["UploadId"]
                 self._client().abort_multipart_upload(**where, UploadId=upload_id)
-        with self._asking("look up", key):
-            head = self._client().head_object(**where)
-            size = head["ContentLength"]
+        with self._asking("look up", name):
+            head = client.call("HEAD", name, action="look up").headers
         if fault := self._misplaced(placement, head):
             raise Denied(fault)
-        with self._asking("read", key):
-            found = self._client().get_object(**where)["Body"].read()
-        if size != len(content) or found != content:
-            raise Corrupt(f"the object {key} in {self.config.where} does not come back as it was stored")
+        with self._asking("read", name):
+            found = client.call("GET", name, action="read").body
+        if head.get("content-length") != str(len(content)) or found != content:
+            raise Corrupt(f"the object {config.prefix}{name} in {config.where} does not come back as it was stored")
         return missing
 
-    def _misplaced(self, placement: Placement, answer: dict[str, Any]) -> str:
+    def _misplaced(self, placement: Placement, headers: dict[str, str]) -> str:
         """In what the object of that answer differs from what was asked for, as a sentence; '' in nothing.
 
         Some servers take what they are asked for and do something else.
         """
-        key_id = str(answer.get("SSEKMSKeyId", ""))
+        storage_class, sse, key_id = (headers.get(name, "") for name in HEADERS.values())
         # The answer names the key itself, and an alias does not.
         same_key = "alias/" in placement.kms_key_id or key_id.endswith(placement.kms_key_id)
-        found_key = placement.kms_key_id if same_key else key_id
         for name, wanted, found in zip(
-            placement._fields, placement, (answer.get("StorageClass", "STANDARD"), answer.get("ServerSideEncryption", "none"), found_key), strict=True
+            placement._fields, placement, (storage_class or "STANDARD", sse or "none", placement.kms_key_id if same_key else key_id), strict=True
         ):
             if wanted and wanted != found:
                 return f"{name} is {wanted}, but what is stored so in {self.config.where} has {found}: this server does not do it, so leave {name} empty"
@@ -360,61 +356,39 @@ class ObjectStore:
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
-    def _get(self, fname: str, **arguments: str) -> tuple[bool, Generator[bytes, None, None]]:
-        """Whether an object is packed, and its body."""
-        answer = self._client().get_object(**self._where(fname), **arguments)
-        return gzipped.is_packed(answer.get("ContentEncoding")), self._body(fname, answer["Body"])
-
-    def _chunks(self, fname: str) -> Generator[bytes, None, None]:
-        """The content, in pieces."""
-        packed, body = self._get(fname)
-        return gzipped.unpack(body, fname) if packed else body
-
     def _beginning(self, fname: str, size: int) -> bytes:
-        packed, body = self._get(fname, Range=f"bytes=0-{size - 1}")
-        content = b"".join(body)
-        if not packed:
-            return content
-        # These are packed bytes, of how many plain ones nobody knows.
-        content = b""
-        with contextlib.closing(self._chunks(fname)) as chunks:
-            for chunk in chunks:
-                content += chunk
-                if len(content) >= size:
-                    break
-        return content[:size]
+        """The first bytes of a content, as they come."""
+        content = bytearray()
 
-    def _body(self, fname: str, body: Any) -> Generator[bytes, None, None]:
-        """The body of an object, as long as it comes fast enough: each byte that comes in time begins the read time-out anew."""
-        begin, came = time.monotonic(), 0
-        try:
-            # Each piece is a quarter of all before it, so that the clock is looked at in time, and seldom when much comes.
-            while chunk := body.read(min(CHUNK, max(came // 4, 256))):
-                came += len(chunk)
-                yield chunk
-                if time.monotonic() - begin > self.config.patience + came / SLOWEST:
-                    body.close()
-                    raise Unavailable(f"could not read {fname} in {self.config.of(fname).where}: only {came} bytes came in {self.config.patience:g} seconds")
-        except GeneratorExit:  # nobody wants the rest
-            body.close()
-            raise
+        def take(chunk: bytes) -> None:
+            content.extend(chunk)
+            if len(content) > size:
+                raise _Enough
+
+        client = self._contents()
+        with contextlib.suppress(_Enough):
+            answer = client.receive(fname, take, content.clear, headers={"range": f"bytes=0-{size - 1}"}, unpack=False, action="read")
+            if gzipped.is_packed(answer.headers.get("content-encoding")):
+                # These are packed bytes, of how many plain ones nobody knows.
+                client.receive(fname, take, content.clear, action="read")
+        return bytes(content[:size])
 
     def _where(self, fname: str) -> dict[str, str]:
         """Where the content is, as boto3 calls it."""
         return {"Bucket": self.config.of(fname).bucket, "Key": self.config.key_of(fname)}
 
     def _head(self, fname: str) -> Head:
-        answer = self._client().head_object(**self._where(fname), ChecksumMode="ENABLED")
-        size, metadata = answer["ContentLength"], answer["Metadata"]
-        sha1 = checksums.of_whole(answer.get("ChecksumSHA1", ""), answer["ETag"])
-        if packed := gzipped.is_packed(answer.get("ContentEncoding")):
-            size, sha1 = gzipped.plain_size(metadata, size, sha1), None
+        headers = self._contents().call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"}, action="look up").headers
+        size, etag = int(headers.get("content-length", -1)), headers.get("etag", "")
+        sha1 = checksums.of_whole(headers.get("x-amz-checksum-sha1", ""), etag)
+        if packed := gzipped.is_packed(headers.get("content-encoding")):
+            size, sha1 = gzipped.plain_size({name: headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}, size, sha1), None
         return Head(
             size=size,
-            sha1=sha1 or metadata.get("sha1"),
-            etag=answer["ETag"].strip('"'),
-            version_id=answer.get("VersionId"),
-            storage_class=answer.get("StorageClass", "STANDARD"),
+            sha1=sha1 or headers.get("x-amz-meta-sha1"),
+            etag=etag.strip('"'),
+            version_id=headers.get("x-amz-version-id"),
+            storage_class=headers.get("x-amz-storage-class", "STANDARD"),
             packed=packed,
         )
 
@@ -427,15 +401,31 @@ class ObjectStore:
             return False
         return head.size == size and head.sha1 == sha1
 
-    def _check(self, fname: str, expected: str, found: str) -> None:
-        if found != expected:
-            raise Corrupt(f"what {self.config.of(fname).where} holds as {fname} has the SHA-1 {found}")
-
     def _accepts(self, operation: str, member: str) -> bool:
         """Whether this boto3 knows the parameter: distributions have old ones."""
         return member in self._client().meta.service_model.operation_model(operation).input_shape.members
 
+    def _contents(self) -> Client:
+        """What contents are sent and fetched with, at a small part of what boto3 takes for it; what is rare boto3 does."""
+        clients = self._clients()
+        client = clients.get("contents")
+        if client is None:
+            # What is sent is signed, as not every server takes it otherwise.
+            client = clients["contents"] = Client(self.config, features=Features(unsigned=False), patience=self.config.patience)
+        found: Client = client.at(self.config)
+        return found
+
     def _client(self, public: bool = False) -> Any:
+        """boto3's client."""
+        endpoint = self.config.public_endpoint_url if public else self.config.endpoint_url
+        clients = self._clients()
+        client = clients.get(endpoint)
+        if client is None:
+            client = clients[endpoint] = self._new_client(endpoint)
+        return client
+
+    def _clients(self) -> dict[str, Any]:
+        """Those of this process, for the key that is right now."""
         made_for, clients = self._process
         now = (os.getpid(), *self.config.key)
         if made_for != now:
@@ -443,11 +433,7 @@ class ObjectStore:
             # has a client that works.
             clients = {}
             self._process = (now, clients)
-        endpoint = self.config.public_endpoint_url if public else self.config.endpoint_url
-        client = clients.get(endpoint)
-        if client is None:
-            client = clients[endpoint] = self._new_client(endpoint)
-        return client
+        return clients
 
     def _new_client(self, endpoint: str) -> Any:
         config = self.config
@@ -543,7 +529,7 @@ class ObjectStore:
         except StoreError:
             raise
         except botocore.exceptions.ClientError as error:
-            raise _classify(error)(f"{what}: {_explain(error)}") from error
+            raise _kind(error)(f"{what}: {_explain(error)}") from error
         except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError, botocore.exceptions.ParamValidationError) as error:
             raise Denied(f"{what}: {error}") from error
         except botocore.exceptions.BotoCoreError as error:
@@ -564,25 +550,31 @@ def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _status(error: Any) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _classify(error: Any) -> type[StoreError]:
-    code, status = _code(error), _status(error)
-    if code in CORRUPT:
-        return Corrupt
-    # What a server has never learnt (501) it will not know later either.
-    if code in PASSING or (status >= 500 and status != 501) or status == 429:
-        return Unavailable
-    # A missing bucket is no missing object. HEAD has no body to say so, but MinIO has a header.
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    if code in _NOT_FOUND and headers.get("x-minio-error-code") != "NoSuchBucket":
-        return NotFound
-    return Denied
+def _kind(error: Any) -> type[StoreError]:
+    answer = error.response.get("ResponseMetadata", {})
+    # That to a HEAD has no body, but MinIO has a header.
+    bucket_missing = answer.get("HTTPHeaders", {}).get("x-minio-error-code") == "NoSuchBucket"
+    return kind(_code(error), int(answer.get("HTTPStatusCode", 0)), bucket_missing=bucket_missing)
 
 
 def _explain(error: Any) -> str:
-    code, status = _code(error), _status(error)
+    code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
     return f"{code} ({status}){': ' + message if message and message != code else ''}"
+
+
+def _sendable(body: bytes | BinaryIO, size: int) -> bytes | Slice:
+    """What a request can send: a file on the disk from there, all else as it is in memory."""
+    if isinstance(body, (bytes, bytearray)):
+        return bytes(body)
+    try:
+        body.fileno()
+    except OSError:
+        body.seek(0)
+        return body.read()
+    body.flush()
+    return Slice(body, 0, size)
+
+
+class _Enough(Exception):
+    """Nobody wants the rest."""

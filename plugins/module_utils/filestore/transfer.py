@@ -12,21 +12,19 @@ told the SHA-1 before it sees the bytes, or, where a server does not do that, by
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime
 import hashlib
 import html
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from . import checksums, gzipped, keys
-from .client import Client, Features, element, text
-from .config import Config
+from .client import Client, Features, described, element, text
 from .digests import check, chunks, digest
 from .errors import Corrupt, Denied, NotFound, StoreError, Unavailable
 from .wire import TOGETHER, Answer, Connection, Disconnected, Endpoint, Request, Slice
@@ -85,12 +83,6 @@ class Transfer(Client):
 
     part_size = PART_SIZE
 
-    def at(self, target: Config) -> Transfer:
-        """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
-        there = copy.copy(self)
-        there.config = target
-        return there
-
     # -- one content ----------------------------------------------------------------------------------------------------
 
     def put(self, fname: str, path: str, replace: bool = False) -> bool:
@@ -143,8 +135,8 @@ class Transfer(Client):
                     ready.setdefault(endpoint, []).append((fname, headers["x-amz-checksum-sha1"], Request("PUT", target, signed, body)))
         stored = set()
         for endpoint, some in ready.items():
-            answers = self._connection(endpoint).pipeline([request for _fname, _proof, request in some])
-            with contextlib.suppress(Disconnected):
+            with contextlib.suppress(Disconnected), self._connection(endpoint) as connection:
+                answers = connection.pipeline([request for _fname, _proof, request in some])
                 for answer, (fname, proof, _request) in zip(answers, some, strict=True):
                     # This shows as well that it is not the answer to another request.
                     if answer.status < 300 and answer.headers.get("x-amz-checksum-sha1") == proof:
@@ -162,7 +154,7 @@ class Transfer(Client):
     def _put(self, fname: str, sha1: str, body: bytes | Slice, replace: bool) -> Answer:
         headers = self._upload_headers(fname, sha1, replace)
         try:
-            return self._call("PUT", fname, headers=headers, body=body, accept=(409, 412))
+            return self.call("PUT", fname, headers=headers, body=body, accept=(409, 412))
         except Corrupt:
             check(fname, sha1, body)  # if not the file, it was the way
             raise Unavailable(f"{fname} was damaged on the way to {self.config.of(fname).where}") from None
@@ -175,59 +167,9 @@ class Transfer(Client):
             return
         self.read(fname)
 
-    def get(self, fname: str, sink: Callable[[bytes], object], restart: Callable[[], object], version: str = "") -> int:
-        """Hand the content on in pieces, and check it against its name at the end; returns its size.
-
-        :param restart: forget what came so far, it comes again from the beginning.
-        :param version: not what is there now, but this version.
-        :raises Corrupt: what came is not the content.
-        """
-        sha1 = keys.parse(fname).sha1
-        for attempt in self._attempts():
-            restart()
-            seen = hashlib.sha1(usedforsecurity=False)
-            size = 0
-
-            unpacker: gzipped.Unpacker | None = None
-
-            def take(chunk: bytes, seen: Any = seen) -> None:
-                nonlocal size
-                seen.update(chunk)
-                size += len(chunk)
-                try:
-                    sink(chunk)
-                except OSError as error:  # of the local disk, which no other attempt mends
-                    raise _LocalFailure(error) from error
-
-            def begin(headers: dict[str, str], take: Callable[[bytes], None] = take) -> Callable[[bytes], object]:
-                nonlocal unpacker
-                if not gzipped.is_packed(headers.get("content-encoding")):
-                    return take
-                current = unpacker = gzipped.Unpacker(fname)
-
-                def take_packed(chunk: bytes) -> None:
-                    for piece in current.feed(chunk):
-                        take(piece)
-
-                return take_packed
-
-            try:
-                self._once("GET", fname, query=f"versionId={quote(version, safe='-_.~')}" if version else "", sink=begin)
-                if unpacker is not None:
-                    take(unpacker.end())
-            except _LocalFailure as failure:
-                raise failure.error from None
-            except Unavailable as error:
-                attempt(error)
-                continue
-            if seen.hexdigest() != sha1:
-                raise Corrupt(f"what {self.config.of(fname).where} holds as {fname} has the SHA-1 {seen.hexdigest()}")
-            return size
-        raise AssertionError
-
     def head(self, fname: str) -> Head:
         """What the server knows of the content, without reading it."""
-        answer = self._call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
+        answer = self.call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
         checksum, etag = answer.headers.get("x-amz-checksum-sha1", ""), answer.headers.get("etag", "").strip('"')
         modified = answer.headers.get("last-modified", "")
         size = int(answer.headers.get("content-length", -1))
@@ -259,7 +201,7 @@ class Transfer(Client):
         before, after = "", "&versions="
         while True:
             query = f"{before}prefix={quote(key, safe='-_.~')}{after}"
-            body = there._call("GET", None, query=query).body
+            body = there.call("GET", None, query=query).body
             for kind, entry in _VERSIONS.findall(body):
                 # Other names may begin with this one.
                 if element(entry, b"Key") == key:
@@ -274,7 +216,7 @@ class Transfer(Client):
     def restore(self, fname: str, version: str) -> None:
         """Make a former version what is read again. It is copied, at the server: nothing that the bucket keeps is taken away."""
         name = quote(f"{self.config.of(fname).bucket}/{self.config.key_of(fname)}", safe="/-_.~")
-        answer = self._call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
+        answer = self.call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
         if b"<Error>" in answer.body:
             raise self._error(answer, "PUT", fname)
 
@@ -287,7 +229,7 @@ class Transfer(Client):
         comes into being only if the file is what its name says.
         """
         algorithm = {"x-amz-checksum-algorithm": "SHA1"} if self.features.checksum else {}
-        created = self._call("POST", fname, query="uploads=", headers={**self._describe(fname, sha1), **algorithm})
+        created = self.call("POST", fname, query="uploads=", headers={**self._describe(fname, sha1), **algorithm})
         upload = quote(element(created.body, b"UploadId"), safe="-_.~")
         try:
             whole = hashlib.sha1(usedforsecurity=False)
@@ -310,17 +252,17 @@ class Transfer(Client):
             parts = "".join(f"<Part><PartNumber>{number}</PartNumber>{part.result()}</Part>" for number, part in enumerate(sent, 1))
             document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{parts}</CompleteMultipartUpload>'
             # The answer may be an error although its status is 200: the server begins it before it knows.
-            done = self._call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
+            done = self.call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
             if b"<Error>" in done.body:
                 raise self._error(done, "POST", fname)
         except BaseException:
             with contextlib.suppress(StoreError):
-                self._call("DELETE", fname, query=f"uploadId={upload}")
+                self.call("DELETE", fname, query=f"uploadId={upload}")
             raise
 
     def _put_part(self, fname: str, upload: str, number: int, piece: Slice, *, sha1: str, md5: str) -> str:
         headers = {"x-amz-checksum-sha1": checksums.encoded(sha1)} if sha1 else {}
-        answer = self._call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
+        answer = self.call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
         etag = answer.headers.get("etag", "")
         if (sha1 and answer.headers.get("x-amz-checksum-sha1") != checksums.encoded(sha1)) or (md5 and etag.strip('"') != md5):
             raise Unavailable(f"{self.config.of(fname).where} does not confirm that part {number} of {fname} arrived as it was sent")
@@ -334,7 +276,7 @@ class Transfer(Client):
         while True:
             query = [f"continuation-token={quote(token, safe='-_.~')}"] if token else []
             query += ["list-type=2", f"prefix={quote(self.config.prefix + start, safe='-_.~')}"]
-            body = self._call("GET", None, query="&".join(query)).body
+            body = self.call("GET", None, query="&".join(query)).body
             for match in _CONTENTS.finditer(body):
                 content = dict(_FIELD.findall(match[1]))
                 name = text(content[b"Key"])[len(self.config.prefix) :]
@@ -346,15 +288,15 @@ class Transfer(Client):
 
     def versioned(self) -> bool:
         """Whether the bucket keeps former versions, so that a mistake can be undone."""
-        return element(self._call("GET", None, query="versioning=").body, b"Status") == "Enabled"
+        return element(self.call("GET", None, query="versioning=").body, b"Status") == "Enabled"
 
     def put_note(self, name: str, content: bytes) -> None:
         """Store a small object that is no content; ``name`` begins with a dot."""
-        self._call("PUT", name, headers={"content-type": "application/json", **_headers(self.config.placement().encryption)}, body=content)
+        self.call("PUT", name, headers={"content-type": "application/json", **described(self.config.placement().encryption)}, body=content)
 
     def get_note(self, name: str) -> bytes:
         """Read one."""
-        return self._call("GET", name).body
+        return self.call("GET", name).body
 
     def probe(self) -> Features:
         """Find out what the server can do, with one small object ``<prefix>.probe/transfer``, and use that from now on."""
@@ -362,20 +304,20 @@ class Transfer(Client):
         right, wrong = hashlib.sha1(content, usedforsecurity=False).hexdigest(), hashlib.sha1(b"", usedforsecurity=False).hexdigest()
         self.features = Features(checksum=False, unsigned=True, conditional=False)
         try:
-            self._call("PUT", name, body=content)
+            self.call("PUT", name, body=content)
         except (Denied, Corrupt):
             self.features = self.features._replace(unsigned=False)
-            self._call("PUT", name, body=content)
+            self.call("PUT", name, body=content)
         with contextlib.suppress(Denied, Corrupt):
-            answer = self._call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(right)}, body=content)
+            answer = self.call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(right)}, body=content)
             if answer.headers.get("x-amz-checksum-sha1") == checksums.encoded(right):
                 # Some repeat what they are told without a look at the body.
                 try:
-                    self._call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(wrong)}, body=content)
+                    self.call("PUT", name, headers={"x-amz-checksum-sha1": checksums.encoded(wrong)}, body=content)
                 except (Denied, Corrupt):
                     self.features = self.features._replace(checksum=True)
         with contextlib.suppress(Denied, Corrupt):
-            answer = self._call("PUT", name, headers={"if-none-match": "*"}, body=content, accept=(409, 412))
+            answer = self.call("PUT", name, headers={"if-none-match": "*"}, body=content, accept=(409, 412))
             self.features = self.features._replace(conditional=answer.status in (409, 412))
         if self.features.checksum:
             self.features = self.features._replace(pipeline=self._takes_pipelines(name))
@@ -401,16 +343,8 @@ class Transfer(Client):
 
     def _describe(self, fname: str, sha1: str) -> dict[str, str]:
         instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
-        placed = _headers(self.config.placement(keys.parse(fname).route).parameters)
+        placed = described(self.config.placement(keys.parse(fname).route).parameters)
         return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **placed}
-
-
-class _LocalFailure(Exception):
-    """Carries an error of the local disk past what handles errors of the network."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 def moment(modified: str) -> float:
@@ -423,13 +357,3 @@ def _timestamp(date: str) -> float:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to load, and an upload needs none
 
     return parsedate_to_datetime(date).timestamp()
-
-
-def _headers(parameters: dict[str, str]) -> dict[str, str]:
-    """What boto3 calls so, as the headers that it sends."""
-    names = {
-        "StorageClass": "x-amz-storage-class",
-        "ServerSideEncryption": "x-amz-server-side-encryption",
-        "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
-    }
-    return {names[name]: value for name, value in parameters.items()}

@@ -217,8 +217,14 @@ class Connection:
     def _send(self, link: socket.socket, head: bytes, body: bytes | Slice) -> None:
         throttle = self._endpoint.throttle
         if not isinstance(body, Slice):
-            throttle.wait(len(head) + len(body))
-            link.sendall(head + body)
+            # A time-out is for all that is sent at once, so that it is never much.
+            together = body[:TOGETHER]
+            throttle.wait(len(head) + len(together))
+            link.sendall(head + together)
+            for start in range(TOGETHER, len(body), CHUNK):
+                piece = memoryview(body)[start : start + CHUNK]
+                throttle.wait(len(piece))
+                link.sendall(piece)
             return
         link.sendall(head)
         whole = not throttle.limit and self._endpoint.tls is None

@@ -46,12 +46,12 @@ class CacheCase(StoreCase):
         storage.cached(self.store).clear()
         self.fetched = []
 
-        def chunks(fname, **arguments):
+        def fetch(fname, target):
             self.fetched.append(fname)
-            return real(fname, **arguments)
+            return real(fname, target)
 
-        real = self.store._chunks
-        self.patch(self.store, "_chunks", chunks)
+        real = self.store.get_to_file
+        self.patch(self.store, "get_to_file", fetch)
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -86,16 +86,16 @@ class TestCache(CacheCase, TransactionCase):
         attachments = self.env["ir.attachment"].browse([self.create(raw).id for raw in raws])
         self.env.flush_all()
         together = threading.Barrier(4)  # nobody gets through alone
-        real, entered = self.store._chunks, itertools.count()
+        real, entered = self.store.get_to_file, itertools.count()
 
-        def chunks(fname, **arguments):
+        def fetch(fname, target):
             if next(entered) < 4:
                 together.wait(60)
-            return real(fname, **arguments)
+            return real(fname, target)
 
         for field, expected in (("raw", raws), ("datas", [base64.b64encode(raw) for raw in raws])):
             self.env.invalidate_all()
-            with patch.object(self.store, "_chunks", chunks):
+            with patch.object(self.store, "get_to_file", fetch):
                 self.assertEqual(attachments.mapped(field), expected)
             self.assertEqual(sorted(self.fetched), sorted(attachments.mapped("store_fname")))
 

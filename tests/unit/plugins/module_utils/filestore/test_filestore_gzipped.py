@@ -76,20 +76,27 @@ def test_wrong_name():
         gzipped.pack(TEXT, "0" * 40)
 
 
+def unpacked(packed, step=100_000):
+    unpacker = gzipped.Unpacker("x")
+    for start in range(0, len(packed), step):
+        yield from unpacker.feed(packed[start : start + step])
+    yield unpacker.end()
+
+
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_pieces(step):
     packed = gzip.compress(TEXT)
-    assert b"".join(gzipped.unpack((packed[start : start + step] for start in range(0, len(packed), step)), "x")) == TEXT
+    assert b"".join(unpacked(packed, step)) == TEXT
     for wrong in (packed[:-1], packed[:50], packed + b"x", packed + packed, TEXT, b""):
         with pytest.raises(errors.Corrupt):
-            list(gzipped.unpack((wrong[start : start + step] for start in range(0, len(wrong), step)), "x"))
+            list(unpacked(wrong, step))
 
 
 def test_what_becomes_very_much_comes_in_pieces():
     zeros, count = bytes(1024 * 1024), 64
     packed = gzip.compress(zeros * count)
     assert len(packed) < 100_000
-    sizes = [len(piece) for piece in gzipped.unpack([packed], "x")]
+    sizes = [len(piece) for piece in unpacked(packed)]
     assert max(sizes) <= len(zeros) and sum(sizes) == count * len(zeros)
 
 

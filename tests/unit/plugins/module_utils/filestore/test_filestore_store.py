@@ -216,7 +216,7 @@ def test_answer_that_is_cut_short(server, small):
 
 def test_nobody_answers(small):
     config_there = dataclasses.replace(small.config, endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(errors.Unavailable, match=r"no complete answer \(EndpointConnectionError\)"):
+    with pytest.raises(errors.Unavailable, match=r"no complete answer \(Connection refused\)"):
         store.ObjectStore(config_there).get_bytes(content(1)[1])
 
 
@@ -234,15 +234,6 @@ def test_tries_again(server, small):
     with pytest.raises(errors.Unavailable):
         store.ObjectStore(dataclasses.replace(small.config, max_attempts=3)).get_bytes(fname)
     assert len(server.requests) == 3
-
-
-def test_old_boto3_asks_before_it_sends(server, small, monkeypatch):
-    body, fname = content(10)
-    monkeypatch.setattr(store.ObjectStore, "_accepts", lambda *_arguments: False)
-    assert small.put(fname, body)
-    server.requests.clear()
-    assert not small.put(fname, body)
-    assert [request.split()[0] for request in server.requests] == ["HEAD"]
 
 
 def test_command_line(server, tmp_path, capsys):
