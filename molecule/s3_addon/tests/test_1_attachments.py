@@ -144,11 +144,11 @@ def test_the_store_is_gone(host: Host, admin: Person, large: bytes, large_id: in
 
 
 def test_odoo_s_side(host: Host):
-    """The addon's own tests, in this database and against this store."""
+    """The addon's own tests, in this database and against this store. Discussions, which one of them uploads to, come now: nothing else needs them."""
     result = host.run(
         "runuser -u odoo -- env PYTHONDONTWRITEBYTECODE=1 /opt/odoo/venv/bin/python /opt/odoo/src/odoo-bin -c /etc/odoo/odoo.conf -d odoo"
         " --workers=0 --max-cron-threads=0 --db_maxconn=32 --http-port=8169 --gevent-port=8172 --logfile= --log-level=warn --log-handler=odoo.tests.result:INFO"
-        " -u s3_attachment --test-tags=s3_attachment --stop-after-init 2>&1"
+        " -i mail -u s3_attachment --test-tags=s3_attachment --stop-after-init 2>&1"
     )
     print(result.stdout)
     assert result.rc == 0
