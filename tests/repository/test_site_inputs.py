@@ -1,4 +1,5 @@
-"""What playbooks/site.yml accepts and refuses, before it changes anything: its own checks, run with the inventories that we ship."""
+"""What playbooks/site.yml accepts and refuses, before it changes anything: its own checks and those of the roles, run with the inventories
+that we ship."""
 
 from __future__ import annotations
 
@@ -29,16 +30,26 @@ REFUSED = {
     "no key of theirs": ("managed", {}, {**VAULT, "stack_s3_secret_key": ""}, "stack_bucket, stack_s3_access_key and stack_s3_secret_key must say"),
 }
 
+# What a role refuses: the tags say which roles are asked at all, as those in front may not like this machine.
+REFUSED_BY_ROLES = {
+    "postgresql": ("single", "postgresql", {"postgresql_port": 80}, "postgresql_port is 80; a port from 1024"),
+    "a server of theirs": ("managed", "postgresql", {**VAULT, "postgresql_login_password": ""}, "With postgresql_server false, postgresql_login_host"),
+    "minio": ("single", "minio", {"minio_volumes": ["drive"]}, 'minio_volumes has "drive": give absolute paths'),
+    "s3_addon": ("single", "odoo", {"s3_addon_outbox_interval": 0}, "s3_addon_outbox_interval is 0: give a number"),
+    "odoo": ("single", "postgresql,odoo", {"odoo_workers": "many"}, "argument 'odoo_workers' is of type str"),
+    "nginx, whose host is the last one's": ("split", "postgresql,minio,nginx", {"nginx_client_max_body_size": "huge"}, "nginx_client_max_body_size is huge: a"),
+}
 
-def prepare(inventory: str, children: dict, directory: pathlib.Path, variables: dict) -> subprocess.CompletedProcess[str]:
-    """Run the first play of the site in check mode, with a copy of an inventory whose hosts are all this machine."""
+
+def prepare(inventory: str, children: dict, directory: pathlib.Path, variables: dict, tags: str = "always") -> subprocess.CompletedProcess[str]:
+    """Run the first plays of the site in check mode, with a copy of an inventory whose hosts are all this machine."""
     copy = directory / "inventory"
     shutil.copytree(ROOT / "inventories" / inventory, copy)
     hosts = yaml.safe_load((copy / "hosts.yml").read_text())
     hosts["all"]["children"].update(children)
     (copy / "hosts.yml").write_text(yaml.safe_dump(hosts))
     given = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
-    command = ["ansible-playbook", "--check", "--tags=always", f"--inventory={copy}", f"--extra-vars={json.dumps(given)}", "playbooks/site.yml"]
+    command = ["ansible-playbook", "--check", f"--tags={tags}", f"--inventory={copy}", f"--extra-vars={json.dumps(given)}", "playbooks/site.yml"]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
 
 
@@ -56,3 +67,13 @@ def test_refused_in_a_sentence(case, tmp_path):
     assert run.returncode != 0
     assert sentence in " ".join(run.stdout.replace('\\"', '"').split()), run.stdout
     assert "changed=1" not in run.stdout
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_ROLES)
+def test_refused_by_a_role_before_the_first_has_its_turn(case, tmp_path):
+    inventory, tags, variables, sentence = REFUSED_BY_ROLES[case]
+    run = prepare(inventory, {}, tmp_path, variables, tags=f"always,{tags}")
+    assert run.returncode != 0
+    assert sentence in " ".join(run.stdout.replace('\\"', '"').split()), run.stdout
+    assert "PLAY [Check the variables of all roles]" in run.stdout
+    assert "PLAY [PostgreSQL" not in run.stdout
