@@ -81,6 +81,14 @@ class TestRole:
         assert (ROOT / "molecule" / role.name / "molecule.yml").exists()
 
 
+def test_times_of_systemd_are_asked_for_as_ubuntu_22_04_tells_them():
+    for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/tasks/**/*.yml")]:
+        text = path.read_text()
+        if re.search(r"systemctl,? show.*Timestamp", text):
+            assert "--timestamp=unix" not in text, path
+            assert re.search(r"\bTZ(: |=)UTC\b", text), path
+
+
 def test_readme_tables_are_up_to_date():
     subprocess.run([ROOT / "tools/docs", "--check"], check=True)
 
