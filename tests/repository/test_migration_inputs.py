@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -40,3 +41,44 @@ def test_refused_in_a_sentence(case: str, tmp_path: pathlib.Path):
     assert run.returncode != 0
     assert sentence in " ".join(run.stdout.replace('\\"', '"').split()), run.stdout
     assert "changed=0" in run.stdout
+
+
+# What is given, and by what name the role and the module know it then.
+KNOWN = {
+    "nothing": ({}, {"database": "odoo", "db_ca_file": "", "health_urls": ["http://127.0.0.1:8069/web/health"]}),
+    "the playbook's own": (
+        {"migrate_database": "shop", "s3_addon_db_ca_file": "/etc/ssl/db.pem", "migrate_odoo_url": "http://127.0.0.1:8070"},
+        {"database": "shop", "db_ca_file": "/etc/ssl/db.pem", "health_urls": ["http://127.0.0.1:8070/web/health"]},
+    ),
+    "the role's": (
+        {"s3_addon_database": "shop", "s3_addon_health_urls": ["http://shop.test/web/health"]},
+        {"database": "shop", "db_ca_file": "", "health_urls": ["http://shop.test/web/health"]},
+    ),
+    "a site's": (
+        {"stack_database": "shop", "odoo_db_ca_file": "/etc/ssl/db.pem", "odoo_http_port": 8070},
+        {"database": "shop", "db_ca_file": "/etc/ssl/db.pem", "health_urls": ["http://127.0.0.1:8070/web/health"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_what_is_given_reaches_the_role(case: str, tmp_path: pathlib.Path):
+    variables, known = KNOWN[case]
+    plays = yaml.safe_load((ROOT / "playbooks/migrate_filestore.yml").read_text())
+    remember = plays[0]["tasks"][-1]
+    tell = {"ansible.builtin.copy": {"content": "{{ __migrate_told | to_json }}", "dest": str(tmp_path / "told.json"), "mode": "0600"}}
+    play = {"hosts": "all", "gather_facts": False, "vars_files": [str(ROOT / "playbooks/vars/migrate.yml")], "tasks": [remember, tell]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    # In the inventory, as extra variables would hide a variable that is computed from itself.
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"somewhere": host}}}))
+    command = ["ansible-playbook", f"--inventory={tmp_path / 'hosts.yml'}", str(tmp_path / "play.yml")]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert json.loads((tmp_path / "told.json").read_text()) == known
+
+
+def test_every_step_verifies_the_server_of_the_database():
+    for name in ("migrate_filestore.yml", "tasks/filestore.yml"):
+        text = (ROOT / "playbooks" / name).read_text()
+        assert text.count("odooops.stack.filestore:") == text.count('login_ca_file: "{{ __migrate_database_ca or omit }}"') == 1, name
