@@ -58,6 +58,10 @@ KNOWN = {
         {"stack_database": "shop", "odoo_db_ca_file": "/etc/ssl/db.pem", "odoo_http_port": 8070},
         {"database": "shop", "db_ca_file": "/etc/ssl/db.pem", "health_urls": ["http://127.0.0.1:8070/web/health"]},
     ),
+    "a site's whose proxy is elsewhere": (
+        {"stack_instance": "shop", "stack_address": "10.0.0.13"},
+        {"database": "odoo", "db_ca_file": "", "health_urls": ["http://10.0.0.13:8069/web/health"]},
+    ),
 }
 
 
@@ -71,7 +75,7 @@ def test_what_is_given_reaches_the_role(case: str, tmp_path: pathlib.Path):
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     # In the inventory, as extra variables would hide a variable that is computed from itself.
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
-    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"somewhere": host}}}))
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"children": {"app": {"hosts": {"somewhere": host}}}}}))
     command = ["ansible-playbook", f"--inventory={tmp_path / 'hosts.yml'}", str(tmp_path / "play.yml")]
     run = subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
