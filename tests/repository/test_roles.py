@@ -89,6 +89,26 @@ def test_times_of_systemd_are_asked_for_as_ubuntu_22_04_tells_them():
             assert re.search(r"\bTZ(: |=)UTC\b", text), path
 
 
+def tasks_of(found: list):
+    for task in found:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(task.get(part) or [])
+
+
+def test_nobody_needs_sudo_on_the_controller():
+    there = [
+        (path, task)
+        for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/tasks/**/*.yml")]
+        for task in tasks_of(yaml.safe_load(path.read_text()))
+        if task.get("delegate_to") == "localhost"
+    ]
+    assert len(there) > 10
+    for path, task in there:
+        # The variable too: where an inventory has it for all hosts, it is stronger than the keyword.
+        assert task.get("become") is False and task.get("vars", {}).get("ansible_become") is False, f"{path}: {task['name']}"
+
+
 def test_readme_tables_are_up_to_date():
     subprocess.run([ROOT / "tools/docs", "--check"], check=True)
 
