@@ -205,7 +205,7 @@ class Client:
             with self._connection(endpoint) as connection:
                 answer = connection.request(method, target, signed, body, sink)
         except Disconnected as error:
-            raise Unavailable(f"could not {action or method} {name or 'the listing'} in {self._of(name).where}: no complete answer ({error})") from error
+            raise Unavailable(f"could not {self._what(action or method, name)}: no complete answer ({error})") from error
         if answer.status < 300 or answer.status in accept:
             return answer
         raise self._error(answer, action or method, name)
@@ -246,7 +246,13 @@ class Client:
         explained = f"{code} ({answer.status}){': ' + message if message and message != code else ''}"
         # What begins as a success and goes on as an error may be one the next time.
         found = Unavailable if answer.status == 200 else kind(code, answer.status, bucket_missing=headers.get("x-minio-error-code") == "NoSuchBucket")
-        return found(f"could not {action} {name or 'the listing'} in {self._of(name).where}: {explained}")
+        return found(f"could not {self._what(action, name)}: {explained}")
+
+    def _what(self, action: str, name: str | None) -> str:
+        """What was to be done, for messages."""
+        config = self._of(name)
+        # A note has a name that is none of a content.
+        return f"{action} {'the listing' if name is None else config.prefix + name if name.startswith('.') else name} in {config.where}"
 
 
 class _LocalFailure(Exception):

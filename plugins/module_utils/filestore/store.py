@@ -313,30 +313,31 @@ class ObjectStore:
         content = " ".join((config.endpoint_url, config.bucket, config.prefix, config.access_key, *filter(None, placement))).encode() + b"\n"
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         name = f".probe/{sha1}"
+        key = config.prefix + name
         client = self._contents()
         try:
-            with self._asking("read", name):
+            with self._asking("read", key):
                 missing = bool(self._misplaced(placement, client.call("GET", name, action="read").headers))
         except NotFound:
             missing = True
         if missing and not write:
             return True
         if missing or anew:
-            with self._asking("store", name):
+            with self._asking("store", key):
                 headers = {"content-type": "text/plain", "x-amz-checksum-sha1": checksums.encoded(sha1), **described(placement.parameters)}
                 client.call("PUT", name, headers=headers, body=content, action="store")
-            with self._asking("give up an upload in parts of", name):
-                where = {"Bucket": config.bucket, "Key": config.prefix + name}
+            with self._asking("give up an upload in parts of", key):
+                where = {"Bucket": config.bucket, "Key": key}
                 upload_id = self._client().create_multipart_upload(**where, **placement.parameters)["UploadId"]
                 self._client().abort_multipart_upload(**where, UploadId=upload_id)
-        with self._asking("look up", name):
+        with self._asking("look up", key):
             head = client.call("HEAD", name, action="look up").headers
         if fault := self._misplaced(placement, head):
             raise Denied(fault)
-        with self._asking("read", name):
+        with self._asking("read", key):
             found = client.call("GET", name, action="read").body
         if head.get("content-length") != str(len(content)) or found != content:
-            raise Corrupt(f"the object {config.prefix}{name} in {config.where} does not come back as it was stored")
+            raise Corrupt(f"the object {key} in {config.where} does not come back as it was stored")
         return missing
 
     def _misplaced(self, placement: Placement, headers: dict[str, str]) -> str:
