@@ -28,9 +28,13 @@ class SecretsError(Exception):
     """What the user has to mend, as a sentence."""
 
 
-def check_place(path: str) -> None:
-    """Refuse a file inside an installed collection. Raises :class:`SecretsError`."""
-    folder = os.path.dirname(os.path.abspath(path))
+def real_place(path: str) -> str:
+    """Where the file really is: what a link leads to is written, and not put in its place.
+
+    :raises SecretsError: it is inside an installed collection.
+    """
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
     while folder != os.path.dirname(folder):
         if os.path.exists(os.path.join(folder, "MANIFEST.json")) and os.path.exists(os.path.join(folder, "FILES.json")):
             raise SecretsError(
@@ -38,6 +42,7 @@ def check_place(path: str) -> None:
                 "copy the inventory to a folder of your own and use it from there."
             )
         folder = os.path.dirname(folder)
+    return path
 
 
 def parse(text: str, path: str) -> dict[str, t.Any]:

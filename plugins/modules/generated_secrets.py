@@ -72,12 +72,12 @@ generated:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.odooops.stack.plugins.module_utils._secrets_file import HAS_YAML, HEADER, SecretsError, check_place, random_secret, read, write
+from ansible_collections.odooops.stack.plugins.module_utils._secrets_file import HAS_YAML, HEADER, SecretsError, random_secret, read, real_place, write
 
 
 def ensure(path: str, names: list[str], length: int, check_mode: bool) -> dict[str, t.Any]:
     """Return the module's result; write the file unless I(check_mode)."""
-    check_place(path)
+    path = real_place(path)
     text, values, encrypted = read(path)
     missing = [name for name in names if name not in values]
     if encrypted and missing:

@@ -84,7 +84,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.odooops.stack.plugins.module_utils._secrets_file import HAS_YAML, HEADER, SecretsError, check_place, parse, random_secret, read, write
+from ansible_collections.odooops.stack.plugins.module_utils._secrets_file import HAS_YAML, HEADER, SecretsError, parse, random_secret, read, real_place, write
 
 
 def edit(text: str, changes: dict[str, str | None]) -> str:
@@ -102,7 +102,7 @@ def edit(text: str, changes: dict[str, str | None]) -> str:
 
 def change(path: str, changes: dict[str, str | None], check_mode: bool) -> dict[str, t.Any]:
     """Return the module's result; write the file unless I(check_mode)."""
-    check_place(path)
+    path = real_place(path)
     text, values, encrypted = read(path)
     wrong = [name for name in changes if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)]
     if wrong:

@@ -292,7 +292,10 @@ def _endpoint(config: Config, verify: bool, throttle: Throttle) -> Endpoint:
     parts = urlsplit(url)
     tls = None
     if parts.scheme == "https":
-        tls = ssl.create_default_context(cafile=config.ca_bundle or _authorities())
+        try:
+            tls = ssl.create_default_context(cafile=config.ca_bundle or _authorities())
+        except OSError as error:
+            raise ConfigError(f"ca_bundle {config.ca_bundle} cannot be used: {error.strerror or error}") from error
         if not verify:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     return Endpoint(str(parts.hostname), parts.port or (443 if tls else 80), tls, config.connect_timeout, config.read_timeout, throttle)

@@ -48,7 +48,7 @@ def kind(code: str, status: int, *, bucket_missing: bool = False) -> type[StoreE
     if code in CORRUPT:
         return Corrupt
     # What a server has never learnt (501) it will not know later either.
-    if code in PASSING or (status >= 500 and status != 501) or status == 429:
+    if code in PASSING or (status >= 500 and status != 501) or status in (408, 425, 429):
         return Unavailable
     # A missing bucket, or a missing key of encryption, is no missing object.
     return NotFound if code in _MISSING and not bucket_missing else Denied

@@ -18,12 +18,13 @@ import json
 import os
 import re
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from .errors import Corrupt
+from .errors import Corrupt, StoreError
 from .notes import WritableNotes
 
 ENCODING = "gzip"
@@ -55,17 +56,34 @@ class Notice:
         self._notes = notes
         self._since: float | None = None
         self._next_look = 0.0
+        self._lock = threading.Lock()
 
     def there(self) -> bool:
         """For readers. Right after an outage it is the answer of before.
 
         :raises StoreError: nobody knows.
         """
-        if self._since is None and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + _BELIEVED
-            if (found := self._notes.get_note(_NOTE)) is not None:
-                self._since = float(json.loads(found[0])["since"])
+        if self._to_look():
+            with self._lock:
+                # Who has waited here has the answer.
+                if self._to_look():
+                    self._look()
         return self._since is not None
+
+    def _to_look(self) -> bool:
+        return self._since is None and time.monotonic() >= self._next_look
+
+    def _look(self) -> None:
+        known = self._next_look > 0
+        try:
+            found = self._notes.get_note(_NOTE)
+        except StoreError:
+            if known:
+                self._next_look = time.monotonic() + _BELIEVED
+            raise
+        if found is not None:
+            self._since = float(json.loads(found[0])["since"])
+        self._next_look = time.monotonic() + _BELIEVED
 
     def ripe(self) -> bool:
         """For writers, who make it if there is none.

@@ -129,6 +129,8 @@ class Metrics:
                 try:
                     # A file that a process of the same number has left is counted on.
                     os.ftruncate(descriptor, _SIZE)
+                    # Or a full disk, which is noticed when a page is written, would end the process.
+                    os.posix_fallocate(descriptor, 0, _SIZE)
                     return mmap.mmap(descriptor, _SIZE)
                 finally:
                     os.close(descriptor)

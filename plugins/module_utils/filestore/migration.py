@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -128,6 +130,8 @@ class Migration:
         self._saved = time.monotonic()
         self._vanished: deque[tuple[str, int]] = deque()
         self._unavailable = 0
+        whose = f"{socket.gethostname()} {job.state.directory}"
+        self._mine = hashlib.sha1(whose.encode(), usedforsecurity=False).hexdigest()[:12]
 
     # -- upload ---------------------------------------------------------------------------------------------------------
 
@@ -225,7 +229,7 @@ class Migration:
         except OSError as error:
             work.sound = False
             self.report.find("unreadable", fname, size, error.strerror or str(error))
-        except Unavailable as error:
+        except (Unavailable, NotFound) as error:
             self._failed(work, fname, size, error)
 
     def _settle_vanished(self) -> None:
@@ -434,7 +438,10 @@ class Migration:
             there, here = directory.remote.get(fname), directory.local.get(fname)
             self.report.count("referenced", size or (here or 0))
             if here is not None and (there is None or there.size == here):
-                self.report.count("local", here)
+                if self.job.dry:
+                    self.report.count("local", here)
+                else:
+                    yield fname, here
             elif there is not None:
                 yield fname, there.size
             else:
@@ -453,8 +460,17 @@ class Migration:
             return
         path = self._path(fname)
         folder, name = os.path.split(path)
-        part = os.path.join(folder, f".{name}.part")
+        # Another host that sees this filestore has a lock of its own; and what a killed run has left the next one of this host overwrites.
+        part = os.path.join(folder, f".{name}.{self._mine}.part")
+        damaged = False
         try:
+            with contextlib.suppress(FileNotFoundError):
+                # The one here may be the only one soon.
+                if os.path.getsize(path) == size:
+                    damaged = file_digests(path)[0] != keys.parse(fname).sha1
+                    if not damaged:
+                        self.report.count("local", size)
+                        return
             _make_like_parent(folder)
             # Buffered, because that writes all of a piece or raises: an unbuffered write to a full disk may store a part of it.
             with open(part, "wb") as file:
@@ -472,7 +488,10 @@ class Migration:
             self.report.count("downloaded", written)
             self._unavailable = 0
         except NotFound:
-            self.report.find("missing", fname, size, "a row refers to it; it is neither on this disk nor in the bucket")
+            if damaged:
+                self.report.find("corrupt", fname, size, "what is on this disk has another SHA-1 than its name, and the bucket does not have it")
+            else:
+                self.report.find("missing", fname, size, "a row refers to it; it is neither on this disk nor in the bucket")
         except Corrupt as error:
             self.report.find("differing", fname, size, str(error))
         except Unavailable as error:
@@ -562,7 +581,7 @@ class Migration:
             self.report.find("other_names", fname, 0, "not the name of a content: left alone")
         return self.report.finish(self._in_time)
 
-    def _failed(self, work: _Work, fname: str, size: int, error: Unavailable) -> None:
+    def _failed(self, work: _Work, fname: str, size: int, error: StoreError) -> None:
         work.sound = False
         self.report.find("failed", fname, size, str(error))
         self._unavailable += 1

@@ -20,12 +20,14 @@ from typing import BinaryIO
 
 from . import gc, keys
 from .database import Cursor, Transaction
-from .errors import Corrupt, NotFound, Unavailable
+from .errors import Corrupt, Denied, NotFound, Unavailable, of_this_host
 from .fence import examine
 from .journal import sync_directory
 from .store import ObjectStore
 
 _LONGEST_PAUSE = 600
+# After so many refusals in a row it is not the files.
+_REFUSED = 3
 
 
 class Spool:
@@ -45,6 +47,8 @@ class Spool:
     def put(self, cursor: Cursor, fname: str, content: bytes | BinaryIO, reason: str) -> None:
         """Keep a content, of a file all of it, for the transaction of that cursor, which has to hold the lock of its prefix (:func:`gc.hold`)."""
         path = self.path(fname)
+        if made := not os.path.isdir(os.path.dirname(self.directory)):
+            os.makedirs(os.path.dirname(self.directory), mode=0o700, exist_ok=True)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         # Of its own name, for another thread may spool the same content.
         temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
@@ -62,7 +66,8 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
-        for directory in (os.path.dirname(path), self.directory, os.path.dirname(self.directory)):
+        above = os.path.dirname(self.directory)
+        for directory in (os.path.dirname(path), self.directory, above, *([os.path.dirname(above)] if made else [])):
             sync_directory(directory)
         cursor.execute(
             "INSERT INTO s3_outbox (fname, node, reason, attempts, created_at, next_try)"
@@ -95,7 +100,7 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
 
     :raises NotOwner: the database is a copy; everything stays.
     """
-    report, answers = Report(), True
+    report, answers, refused = Report(), True, 0
     with transaction() as cursor:
         cursor.execute("SELECT DISTINCT fname FROM s3_outbox WHERE node = %s AND next_try <= clock_timestamp() AT TIME ZONE 'UTC'", [spool.node])
         names = sorted(row[0] for row in cursor.fetchall())
@@ -113,8 +118,8 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
                     report.stored += 1
                 else:
                     report.missing.append(fname)
-        except (Unavailable, Corrupt) as error:
-            report.error = str(error)
+        except (Unavailable, Corrupt, Denied, OSError) as error:
+            report.error = of_this_host(error) if isinstance(error, OSError) else str(error)
             with transaction() as cursor:
                 cursor.execute(
                     "UPDATE s3_outbox SET attempts = attempts + 1, reason = %s,"
@@ -122,10 +127,14 @@ def drain(store: ObjectStore, spool: Spool, transaction: Transaction) -> Report:
                     " WHERE fname = %s AND node = %s",
                     [report.error, _LONGEST_PAUSE, fname, spool.node],
                 )
-            # A damaged file stays for a person to look at; the others can do without it, and no other can do without the store.
-            answers = isinstance(error, Corrupt)
+            # A damaged file stays for a person to look at, and so does one that the store does not take; the others can do without it.
+            # No other can do without the store, or with one that takes nothing.
+            refused = refused + 1 if isinstance(error, Denied) else 0
+            answers = not isinstance(error, Unavailable) and refused < _REFUSED
             if not answers:
                 break
+        else:
+            refused = 0
     if answers:
         for prefix, files in spool.files():
             with transaction() as cursor:
@@ -166,6 +175,6 @@ def _sweep(store: ObjectStore, spool: Spool, cursor: Cursor, prefix: str, files:
             if fname not in referenced or _store(store, spool, fname):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(spool.directory, fname))
-        except Corrupt as error:
-            report.error = str(error)
+        except (Corrupt, Denied, OSError) as error:
+            report.error = of_this_host(error) if isinstance(error, OSError) else str(error)
     report.dropped += len(names - referenced)

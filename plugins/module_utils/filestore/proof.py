@@ -28,6 +28,7 @@ from .transfer import Transfer
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _HIDDEN = ".hidden-"
+_DISTURBED = "the local file came back while it was hidden, as when another host proves at the same moment: let one do so after the other"
 
 
 def _note(host: str) -> str:
@@ -52,6 +53,8 @@ def prove(
             continue
         with _hidden(os.path.join(filestore, fname)):
             found = _download(f"{url.rstrip('/')}/web/content/{identity}", database)
+            if os.path.lexists(os.path.join(filestore, fname)):
+                raise Refused(_DISTURBED)
         if found != keys.parse(fname).sha1:
             raise Refused(
                 f"the Odoo at {url} does not read from the bucket: of attachment {identity} it gave something else while the local file was hidden. "
@@ -108,7 +111,10 @@ def _hidden(path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        os.replace(aside, path)
+        try:
+            os.replace(aside, path)
+        except FileNotFoundError as error:
+            raise Refused(_DISTURBED) from error
 
 
 def _download(url: str, database: str) -> str:

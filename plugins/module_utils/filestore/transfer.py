@@ -102,14 +102,16 @@ class Transfer(Client):
             body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
             if not size or not self.features.checksum:
                 check(fname, sha1, body)
-            while True:
-                answer = self._put(fname, sha1, body, replace)
-                if answer.status not in (409, 412):
-                    break
+            attempts = self._attempts()
+            attempt = next(attempts)
+            while (answer := self._put(fname, sha1, body, replace)).status in (409, 412):
                 with contextlib.suppress(NotFound):
                     head = self.head(fname)
                     if head.size == size and head.sha1 in (sha1, None):
                         return False
+                if replace:
+                    attempt(Unavailable(f"could not store {fname} in {self.config.of(fname).where}: something else is done with it all the time"))
+                    attempt = next(attempts)
                 replace = True
             self._confirm(fname, sha1, body, answer)
             return True
@@ -252,9 +254,13 @@ class Transfer(Client):
             parts = "".join(f"<Part><PartNumber>{number}</PartNumber>{part.result()}</Part>" for number, part in enumerate(sent, 1))
             document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{parts}</CompleteMultipartUpload>'
             # The answer may be an error although its status is 200: the server begins it before it knows.
-            done = self.call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
-            if b"<Error>" in done.body:
-                raise self._error(done, "POST", fname)
+            try:
+                done = self.call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
+                if b"<Error>" in done.body:
+                    raise self._error(done, "POST", fname)
+            except NotFound:
+                # Asked again after an answer was lost that said that it is complete. Or else it was taken away, and there is nothing to read.
+                self.read(fname)
         except BaseException:
             with contextlib.suppress(StoreError):
                 self.call("DELETE", fname, query=f"uploadId={upload}")

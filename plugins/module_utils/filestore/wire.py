@@ -10,6 +10,7 @@ processor time of this one.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import select
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 CHUNK = 256 * 1024
 # A body up to this size goes out together with the headers; a larger one by sendfile, where there is no TLS.
@@ -110,7 +111,7 @@ def connect(endpoint: Endpoint) -> socket.socket:
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
             through.hostname or "", through.port or 3128, timeout=endpoint.connect_timeout, context=endpoint.tls
         )
-        connection.set_tunnel(endpoint.host, endpoint.port)
+        connection.set_tunnel(endpoint.host, endpoint.port, _proxy_authorization(through))
         connection.connect()
         found: socket.socket = connection.sock
     else:
@@ -120,6 +121,14 @@ def connect(endpoint: Endpoint) -> socket.socket:
             found = endpoint.tls.wrap_socket(found, server_hostname=endpoint.host)
     found.settimeout(endpoint.read_timeout)
     return found
+
+
+def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
+    """The headers with the name and the password in the URL of a proxy, if there are any."""
+    if proxy.username is None:
+        return {}
+    both = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
 
 
 def _proxy(endpoint: Endpoint) -> str:
@@ -204,7 +213,7 @@ class Connection:
         link = self._open()
         try:
             self._send(link, head, body)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             # A server that refuses does so before it has the whole body: what it says is worth more than the broken pipe.
             try:
                 answer = self._receive(method, None)
@@ -259,7 +268,13 @@ class Connection:
                 continue  # 100 Continue
             if len(data) > _HEADERS_LIMIT:
                 raise ValueError("the answer's headers have no end")
-            chunk = link.recv(65536)
+            try:
+                chunk = link.recv(65536)
+            except ConnectionResetError as error:
+                if data:
+                    raise
+                # So it is with a connection that somebody in between has forgotten.
+                raise _NoAnswer(_reason(error)) from error
             if not chunk:
                 raise _NoAnswer("the server closed the connection") if not data else ConnectionError("the answer was cut short")
             data += chunk

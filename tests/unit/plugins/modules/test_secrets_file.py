@@ -36,6 +36,15 @@ def test_several_at_once(path):
     assert not again["changed"] and again["secrets"] == result["secrets"]
 
 
+def test_a_link_stays_one(path, tmp_path, monkeypatch):
+    (tmp_path / "link.yml").symlink_to(path)
+    assert secrets_file.change(str(tmp_path / "link.yml"), {"a": "new"}, check_mode=False)["changed"]
+    assert (tmp_path / "link.yml").is_symlink() and 'a: "new"' in text_of(path)
+    monkeypatch.chdir(tmp_path)
+    assert secrets_file.change("here.yml", {"a": "new"}, check_mode=False)["changed"]
+    assert 'a: "new"' in text_of("here.yml")
+
+
 def test_check_mode_writes_nothing(path):
     assert secrets_file.change(path, {"a": "new"}, check_mode=True)["secrets"]["a"] == "new"
     assert text_of(path) == TEXT

@@ -162,7 +162,8 @@ class IrAttachment(models.Model):
             return compat.read_local(super()._file_read, fname, size)
         try:
             if self._s3_is_local(fname):
-                with open(self._full_path(fname), "rb") as file:
+                # A migration may take it away at this moment, when it is in the store.
+                with contextlib.suppress(FileNotFoundError), open(self._full_path(fname), "rb") as file:
                     return file.read(size)
             if not keys.is_name(fname):
                 raise NotFound(f"{fname} is not in the local filestore, and is no name of an object in the store")

@@ -148,6 +148,34 @@ class TestOutbox(CommittedCase):
             with self.transaction() as env:
                 env.cr.execute("DELETE FROM s3_outbox WHERE fname = %s", [damaged])
 
+    def test_file_that_the_store_does_not_take_is_in_nobody_s_way(self):
+        refused = min(self.spooled(secrets.token_bytes(100))[1] for _number in range(3))
+        put, asked = self.store.put, []
+
+        def picky(fname, *arguments, **options):
+            asked.append(fname)
+            if fname in (refused, *all_refused):
+                raise errors.Denied(f"{fname} is too large")
+            return put(fname, *arguments, **options)
+
+        all_refused = []
+        with patch.object(self.store, "put", picky):
+            report = self.drain()
+        self.assertEqual((report.stored, report.waiting, refused in report.error), (2, 1, True))
+        with self.transaction() as env:
+            row = env["s3.outbox"].search([("fname", "=", refused)])
+            self.assertEqual((row.attempts, row.reason), (1, f"{refused} is too large"))
+            env.cr.execute("UPDATE s3_outbox SET next_try = created_at")
+        # A store that takes nothing is not asked for each of very many.
+        all_refused = [self.spooled(secrets.token_bytes(100))[1] for _number in range(5)]
+        asked.clear()
+        with patch.object(self.store, "put", picky):
+            report = self.drain()
+        self.assertEqual((report.stored, report.waiting, len(asked)), (0, 6, 3))
+        with self.transaction() as env:
+            env.cr.execute("UPDATE s3_outbox SET next_try = created_at")
+        self.assertEqual((self.drain().stored, self.is_there(refused)), (6, True))
+
     def test_row_is_gone(self):
         """As in a database that was put back: what is referred to is stored before its file goes."""
         raw = secrets.token_bytes(100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import io
@@ -9,13 +10,15 @@ import os
 import secrets
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
 import types
+from urllib.parse import urlsplit
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import client, config, errors, keys, store, wire
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import client, config, errors, keys, store, transfer, wire
 
 sys.path.insert(0, os.path.dirname(__file__))
 from s3_server import Server
@@ -121,6 +124,107 @@ def test_what_is_sent_slowly_has_all_the_time_it_needs():
     assert got.endswith(body)
 
 
+class Scripted:
+    """Answers each request of a connection as ``answer(number of the request in it)`` says; a reset for None."""
+
+    def __init__(self, answer):
+        self.answer, self.connections = answer, 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            link, _address = self._listening.accept()
+            self.connections += 1
+            number, data = 0, b""
+            while True:
+                data += (piece := link.recv(65536))
+                if not piece:
+                    break
+                if b"\r\n\r\n" not in data:
+                    continue
+                number, data = number + 1, b""
+                text = self.answer(number)
+                if text is None:
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    break
+                link.sendall(text)
+            link.close()
+
+
+def test_a_connection_that_was_forgotten_in_between_is_made_anew():
+    peer = Scripted(lambda number: b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + BODY if number == 1 else None)
+    objects = store.ObjectStore(settings(peer.url, max_attempts="1"))
+    for _number in range(3):
+        assert objects.get_bytes(NAME) == BODY
+    assert peer.connections == 3
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_what_passes_is_no_refusal(status):
+    peer = Scripted(lambda _number: f"HTTP/1.1 {status} no\r\nContent-Length: 0\r\n\r\n".encode())
+    with pytest.raises(errors.Unavailable, match=str(status)):
+        store.ObjectStore(settings(peer.url, max_attempts="1")).head(NAME)
+
+
+def test_authorities_that_cannot_be_read(tmp_path):
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    objects = store.ObjectStore(settings("https://127.0.0.1:1", ca_bundle=str(tmp_path / "ca.pem")))
+    with pytest.raises(errors.ConfigError, match=r"ca_bundle .*ca\.pem cannot be used"):
+        objects.get_bytes(NAME)
+
+
+class Rare(transfer.Transfer):
+    """Whose server answers each method as ``answers`` says, with a status and the code of an error."""
+
+    def __init__(self, answers):
+        super().__init__(settings("http://127.0.0.1:1", max_attempts="2"))
+        self.answers, self.asked = answers, []
+
+    def _once(self, method, name, *, query="", headers=None, body=b"", accept=(), sink=None, action=""):
+        self.asked.append(method)
+        found = self.answers(method, query)
+        if isinstance(found, bytes) and sink:
+            sink({})(found)
+        if not isinstance(found, tuple):
+            return wire.Answer(200, {"x-amz-checksum-sha1": (headers or {}).get("x-amz-checksum-sha1", "")}, found or b"")
+        answer = wire.Answer(found[0], {}, f"<Error><Code>{found[1]}</Code></Error>".encode())
+        if answer.status in accept:
+            return answer
+        raise self._error(answer, method, name)
+
+
+def test_a_conflict_that_stays_comes_to_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(client.time, "sleep", lambda _seconds: None)
+    (tmp_path / "file").write_bytes(BODY)
+    rare = Rare(lambda method, _query: (409, "OperationAborted") if method == "PUT" else (404, "NoSuchKey"))
+    with pytest.raises(errors.Unavailable, match="something else is done with it"):
+        rare.put(NAME, str(tmp_path / "file"))
+    assert rare.asked.count("PUT") == 3
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_upload_in_parts_whose_last_answer_was_lost(tmp_path, monkeypatch, there):
+    """Asked again, the server no longer knows it, as it is complete; or as somebody gave it up."""
+    monkeypatch.setattr(transfer, "MULTIPART_FROM", 1000)
+    monkeypatch.setattr(transfer, "WHOLE_UP_TO", 1000)
+    (tmp_path / "file").write_bytes(BODY)
+
+    def answers(method, query):
+        if method == "POST":
+            return b"<R><UploadId>one</UploadId></R>" if query == "uploads=" else (404, "NoSuchUpload")
+        return BODY if method == "GET" and there else (404, "NoSuchKey") if method in ("GET", "DELETE") else None
+
+    rare = Rare(answers)
+    if there:
+        assert rare.put(NAME, str(tmp_path / "file"))
+    else:
+        with pytest.raises(errors.NotFound):
+            rare.put(NAME, str(tmp_path / "file"))
+    assert rare.asked.count("GET") == 1
+
+
 def test_authorities_where_the_host_has_none(tmp_path, monkeypatch):
     assert client._authorities() is None
     for capath in (None, str(tmp_path)):
@@ -137,3 +241,9 @@ def test_answers_by_their_kind(code, status, kind):
     answer = wire.Answer(status, {}, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
     found = client.Client(settings("http://127.0.0.1:1"))._error(answer, "read", NAME)
     assert type(found) is kind and str(found) == f"could not read {NAME} in bucket test-bucket at http://127.0.0.1:1: {code} ({status}): no"
+
+
+def test_a_proxy_is_told_who_asks():
+    told = wire._proxy_authorization(urlsplit("http://some%40body:pass%3Aword@proxy.test:3128"))
+    assert base64.b64decode(told["Proxy-Authorization"].split()[1]) == b"some@body:pass:word"
+    assert wire._proxy_authorization(urlsplit("http://proxy.test:3128")) == {}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import threading
+import time
 
 import pytest
 from ansible_collections.odooops.stack.plugins.module_utils.filestore import errors, gzipped
@@ -110,6 +112,53 @@ class Notes:
 
     def put_note(self, name, body, replaces=""):
         return self.kept.setdefault(name, (body, "tag")) == (body, "tag")
+
+
+def test_who_comes_while_somebody_looks_waits_for_the_answer():
+    notes, answers = Notes(), []
+    notes.kept["gzip"] = (b'{"since": 1}', "tag")
+    get_note, looking, told = notes.get_note, threading.Event(), threading.Event()
+
+    def slow(name):
+        looking.set()
+        told.wait(10)
+        return get_note(name)
+
+    notes.get_note = slow
+    notice = gzipped.Notice(notes)
+    readers = [threading.Thread(target=lambda: answers.append(notice.there())) for _number in range(3)]
+    for reader in readers:
+        reader.start()
+    looking.wait(10)
+    time.sleep(0.1)
+    assert answers == []
+    told.set()
+    for reader in readers:
+        reader.join()
+    assert answers == [True] * 3 and notes.asked == 1
+
+
+def test_in_an_outage_it_is_what_was_known_before(monkeypatch):
+    notes, clock = Notes(), [1000.0]
+    monkeypatch.setattr(gzipped.time, "monotonic", lambda: clock[0])
+
+    def nobody(name):
+        notes.asked += 1
+        raise errors.Unavailable("no answer")
+
+    known, new = gzipped.Notice(notes), gzipped.Notice(notes)
+    assert not known.there()
+    notes.get_note = nobody
+    clock[0] += 61
+    for notice, times in ((known, 1), (new, 3)):
+        notes.asked = 0
+        for number in range(3):
+            if number < times:
+                with pytest.raises(errors.Unavailable):
+                    notice.there()
+            else:
+                assert not notice.there()
+        assert notes.asked == times
 
 
 def test_notice(monkeypatch):

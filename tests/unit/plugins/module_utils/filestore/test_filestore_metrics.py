@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -36,6 +37,21 @@ def test_counts(tmp_path, shared):
     assert value(text, 'operation_seconds_sum{operation="read"}') == 40.06
     assert value(text, 'operation_seconds_count{operation="read"}') == 3
     assert len(re.findall("^# TYPE ", text, re.MULTILINE)) == 6
+
+
+def test_a_full_disk_takes_the_counters_and_not_the_process(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    counter = metrics.Metrics(str(tmp_path))
+    counter.count("read", "ok", 0.03)
+    assert value(counter.render(), READS) == 1
+    monkeypatch.undo()
+    metrics.Metrics(str(tmp_path)).count("read", "ok", 0.03)
+    (kept,) = tmp_path.glob("[0-9]*")
+    # Blocks, and not a hole, in which the first write may end the process.
+    assert kept.stat().st_blocks > 0
 
 
 def work(counter, times, ready=None, leave=None):
