@@ -132,19 +132,21 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
     horizon, _age = _horizon(cursor, store.config.gc_grace_hours)
     size = store.config.gc_batch
     cursor.execute(
-        'SELECT fname FROM s3_gc_mark WHERE fname COLLATE "C" > %s AND fname COLLATE "C" < %s'
+        # By one statement: who deletes the last row of a name between two of them has a mark that the first did not see, and which is
+        # the only one that a transaction counts on that has copied the row and holds no lock of ours. By SQL: the ORM hides the rows
+        # of fields and of other companies. What waits in an outbox would come into the store after its mark is gone.
+        "SELECT fname, EXISTS (SELECT FROM ir_attachment WHERE store_fname = mark.fname),"
+        " EXISTS (SELECT FROM s3_outbox AS waits WHERE waits.fname = mark.fname)"
+        ' FROM s3_gc_mark AS mark WHERE fname COLLATE "C" > %s AND fname COLLATE "C" < %s'
         ' GROUP BY fname HAVING max(marked_at) < %s ORDER BY fname COLLATE "C" LIMIT %s',
         [after or f"{prefix}/", f"{prefix}0", horizon, size],
     )
-    names = [row[0] for row in cursor.fetchall()]
-    if not names:
+    found = cursor.fetchall()
+    if not found:
         return None
-    # By SQL: the ORM hides the rows of fields and of other companies.
-    cursor.execute("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname = ANY(%s)", [names])
-    referenced = {row[0] for row in cursor.fetchall()}
-    # It would come into the store after its mark is gone.
-    cursor.execute("SELECT DISTINCT fname FROM s3_outbox WHERE fname = ANY(%s)", [names])
-    spooled = {row[0] for row in cursor.fetchall()}
+    names = [row[0] for row in found]
+    referenced = {row[0] for row in found if row[1]}
+    spooled = {row[0] for row in found if row[2]}
     garbage = [name for name in names if name not in referenced | spooled]
     failed: dict[str, str] = {}
     if garbage:

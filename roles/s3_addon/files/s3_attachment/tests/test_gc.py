@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
+import time
 from unittest.mock import patch
 
+from odoo.sql_db import Cursor
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -69,6 +71,38 @@ class TestGarbage(CommittedCase):
         self.assertEqual(self.count_marks(fname), 0)
         self.assertEqual(self.read(other), raw)
         self.unlink(other)
+        self.assertCollected(fname)
+
+    def test_row_that_goes_while_the_collector_looks(self):
+        """Its mark is the one that counts for a transaction that has copied the row, whatever older marks there are."""
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        execute, seen = Cursor.execute, []
+
+        def slow(cursor, query, params=None, **options):
+            result = execute(cursor, query, params, **options)
+            if "max(marked_at)" in str(query) and params[0] == f"{fname[:2]}/" and cursor.rowcount and not seen:
+                seen.append(cursor.rowcount)
+                self.unlink(attachment)
+            return result
+
+        with self.transaction() as env:
+            env.cr.execute(
+                "INSERT INTO ir_attachment (name, type, store_fname, checksum, file_size)"
+                " SELECT 'copied', type, store_fname, checksum, file_size FROM ir_attachment WHERE id = %s RETURNING id",
+                [attachment],
+            )
+            ((copied,),) = env.cr.fetchall()
+            with patch.object(Cursor, "execute", slow):
+                for _attempt in range(60):
+                    # As in assertCollected.
+                    self.collect()
+                    if seen:
+                        break
+                    time.sleep(0.5)
+        self.assertEqual(seen, [1])
+        self.assertEqual(self.read(copied), raw)
+        self.unlink(copied)
         self.assertCollected(fname)
 
     def test_rolled_back_delete(self):
