@@ -139,9 +139,10 @@ options:
     default: []
   level:
     description:
-      - What V(verified) and V(audited) look at.
+      - What V(verified) and V(audited) look at, and V(local) for what is on this disk already.
       - V(size) compares sizes. V(checksum) compares the local file's SHA-1 and MD5 with its name and the object's ETag, or asks the
         server for the SHA-1, and reads the object back where neither tells. V(content) reads every object back.
+      - With V(local), all but V(size) read the files on this disk, and what is damaged there is fetched.
     type: str
     choices: [size, checksum, content]
     default: checksum

@@ -53,7 +53,7 @@ class Job:
     :param deadline: seconds after which nothing new is begun; 0 is none.
     :param orphans: whether files that no row refers to are moved as well.
     :param without: names of :class:`client.Features` that are not used although the server has them.
-    :param level: how verify and audit look: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
+    :param level: how verify and audit look, and back at what is on this disk: at the ``size``, the ``checksum``, or the ``content`` itself, which is read back.
     :param dry: find out all, and change nothing anywhere.
     :param may_write: called before the bucket is written to or relied on; raises a StoreError where it is not this database's.
     :param in_place: called before anything is looked at; raises a StoreError where the settings do not say where all contents are.
@@ -438,7 +438,7 @@ class Migration:
             there, here = directory.remote.get(fname), directory.local.get(fname)
             self.report.count("referenced", size or (here or 0))
             if here is not None and (there is None or there.size == here):
-                if self.job.dry:
+                if self.job.dry or self.job.level == "size":
                     self.report.count("local", here)
                 else:
                     yield fname, here
@@ -466,7 +466,7 @@ class Migration:
         try:
             with contextlib.suppress(FileNotFoundError):
                 # The one here may be the only one soon.
-                if os.path.getsize(path) == size:
+                if self.job.level != "size" and os.path.getsize(path) == size:
                     damaged = file_digests(path)[0] != keys.parse(fname).sha1
                     if not damaged:
                         self.report.count("local", size)

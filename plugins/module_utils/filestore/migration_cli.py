@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
         text = "what not to use although the server seems to have it; may be given often"
         command.add_argument("--without", action="append", default=[], choices=Features._fields, help=text)
         command.add_argument("--dry-run", action="store_true", help="find out all, and change nothing")
-        if phase == "verify":
+        if phase in ("verify", "back"):
             command.add_argument("--level", choices=LEVELS, default="checksum", help="what to look at (default: checksum)")
         if phase == "audit":
             text = "how closely to look; sample is one of 30, each day others (default: checksum)"
