@@ -131,9 +131,9 @@ class FaultProxy:
         """Ask the server; return the head and the body of its answer."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream, limit=2**26)
         try:
-            writer.write(_CONNECTION.sub(b"", head).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
-            if not _EXPECTS.search(head):
-                writer.write(body)
+            # A server that refuses without a look at the body would take its answer with it when it closes the connection.
+            more = b"" if not body or _EXPECTS.search(head) else b"\r\nExpect: 100-continue"
+            writer.write(_CONNECTION.sub(b"", head).replace(b"\r\n\r\n", b"\r\nConnection: close" + more + b"\r\n\r\n", 1))
             answer = await reader.readuntil(b"\r\n\r\n")
             if answer.split()[1] == b"100":
                 writer.write(body)
