@@ -240,7 +240,7 @@ def test_authorities_where_the_host_has_none(tmp_path, monkeypatch):
 def test_answers_by_their_kind(code, status, kind):
     answer = wire.Answer(status, {}, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
     found = client.Client(settings("http://127.0.0.1:1"))._error(answer, "read", NAME)
-    assert type(found) is kind and str(found) == f"could not read {NAME} in bucket test-bucket at http://127.0.0.1:1: {code} ({status}): no"
+    assert isinstance(found, kind) and str(found) == f"could not read {NAME} in bucket test-bucket at http://127.0.0.1:1: {code} ({status}): no"
 
 
 def test_a_proxy_is_told_who_asks():
