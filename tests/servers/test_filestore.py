@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import json
 import os
 import pathlib
@@ -35,6 +36,10 @@ def store(server: t.Any, make_filestore: Callable[..., Filestore]) -> Filestore:
     found = make_filestore(server)
     found.add_many(40)
     return found
+
+
+def unreadable(path: str) -> tuple[str, str]:
+    raise OSError(errno.EIO, "Input/output error", path)
 
 
 def test_there_and_back(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +83,9 @@ def test_there_and_back(store: Filestore, monkeypatch: pytest.MonkeyPatch) -> No
     result = store.run("back")
     assert {name: entry["files"] for name, entry in result["counts"].items()} == {"referenced": 43, "local": 41, "downloaded": 1, "corrupt": 1}
     assert (result["problems"], store.files()[damaged]) == (1, before[damaged])
+    with monkeypatch.context() as broken:
+        broken.setattr(migration, "file_digests", unreadable)
+        assert store.counts("back") == {"referenced": 43, "downloaded": 42, "corrupt": 1}
     store.write(lost, before[lost])
     assert store.counts("back") == {"referenced": 43, "local": 43}
     assert store.rows() == rows

@@ -464,13 +464,12 @@ class Migration:
         part = os.path.join(folder, f".{name}.{self._mine}.part")
         damaged = False
         try:
-            with contextlib.suppress(FileNotFoundError):
+            if self.job.level != "size" and os.path.isfile(path):
                 # The one here may be the only one soon.
-                if self.job.level != "size" and os.path.getsize(path) == size:
-                    damaged = file_digests(path)[0] != keys.parse(fname).sha1
-                    if not damaged:
-                        self.report.count("local", size)
-                        return
+                damaged = not self._is_right(fname, path)
+                if not damaged:
+                    self.report.count("local", size)
+                    return
             _make_like_parent(folder)
             # Buffered, because that writes all of a piece or raises: an unbuffered write to a full disk may store a part of it.
             with open(part, "wb") as file:
@@ -499,6 +498,12 @@ class Migration:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part)
+
+    def _is_right(self, fname: str, path: str) -> bool:
+        try:
+            return file_digests(path)[0] == keys.parse(fname).sha1
+        except OSError:  # it cannot be read, and the bucket may have it
+            return False
 
     # -- what all have in common ----------------------------------------------------------------------------------------
 
