@@ -20,8 +20,9 @@ test-fast: ## Run the tests that need no containers
 test-nightly: ## Run all tests, and the full cross product
 	tools/test nightly
 
-bench: ## Time the modules against their peers
+bench: ## Time the modules, and single requests of the addon, against their peers
 	tools/minio
+	tools/run --no-sandbox python tests/benchmark/single_requests.py
 	tools/run --no-sandbox python tests/benchmark/s3_bucket.py
 
 bench-migration: ## Time the upload of a filestore against rclone, s5cmd and others; ARGUMENTS=--help says what can be chosen
