@@ -247,9 +247,12 @@ def test_it_was_killed_in_each_phase_that_changes_something(rotated: Rotated) ->
     assert rotated.site.everybody_was_killed()
     killed = {run.changed[-1]: secrets for run, secrets in zip(rotated.site.runs, rotated.site.between, strict=True) if run.killed}
     assert {change.phase for change in killed} == {change.phase for change in listed(nightly=True)}
-    # One host had the new ones, and the other had not.
+    # One host had the new ones, and the other had not. Who is killed before NGINX has read that the second one is sent nothing has it read
+    # for the first one when it goes on: so at night, when all are killed there too, this change is first made by a later rotation.
     half = killed[HALF]
-    assert {name for name in half if name.endswith(("_next", "_former"))} == {f"{name}_{'former' if '_s3_' in name else 'next'}" for name in VALUES}
+    assert KILLS == "all" or {name for name in half if name.endswith(("_next", "_former"))} == {
+        f"{name}_{'former' if '_s3_' in name else 'next'}" for name in VALUES
+    }
 
 
 def test_a_phase_that_comes_too_early_says_so(rotated: Rotated) -> None:
