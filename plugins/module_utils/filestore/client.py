@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from . import gzipped, keys
+from . import checksums, gzipped, keys
 from .config import Config
 from .digests import digest
 from .errors import ConfigError, Corrupt, StoreError, Unavailable, kind
@@ -45,6 +45,19 @@ class Features(NamedTuple):
     unsigned: bool = True  # takes bodies whose SHA-256 is not signed
     conditional: bool = True  # can be told not to overwrite
     pipeline: bool = False  # takes requests before it has answered those before them
+
+
+class Found(NamedTuple):
+    """What a server knows of a content: its size in bytes, and its SHA-1 where the server itself has computed it.
+
+    Of a ``packed`` one, which is stored compressed, the size is what its metadata say of the plain bytes, and the server does not know their SHA-1.
+    """
+
+    size: int
+    sha1: str | None
+    etag: str
+    packed: bool
+    headers: dict[str, str]
 
 
 class Client:
@@ -140,7 +153,7 @@ class Client:
                 raise _LocalFailure(error) from error
             # Each byte that comes in time begins the read time-out anew.
             if self.patience is not None and time.monotonic() - begin > self.patience + came / SLOWEST:
-                raise Unavailable(f"could not {action} {fname} in {self._of(fname).where}: only {came} bytes came in {self.patience:g} seconds")
+                raise Unavailable(f"could not {self._what(action or 'GET', fname)}: only {came} bytes came in {self.patience:g} seconds")
 
         for attempt in self._attempts():
             restart()
@@ -156,6 +169,15 @@ class Client:
                 take(rest)
             return answer
         raise AssertionError
+
+    def look_up(self, fname: str, *, action: str = "") -> Found:
+        """What the server knows of the content, without reading it."""
+        headers = self.call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"}, action=action).headers
+        size, etag = int(headers.get("content-length", -1)), headers.get("etag", "").strip('"')
+        sha1 = checksums.of_whole(headers.get("x-amz-checksum-sha1", ""), etag) if self.features.checksum else None
+        if packed := gzipped.is_packed(headers.get("content-encoding")):
+            size, sha1 = gzipped.plain_size({name: headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}, size, sha1), None
+        return Found(size, sha1, etag, packed, headers)
 
     def call(self, method: str, name: str | None, **arguments: Any) -> Answer:
         """A request, tried again where that may help; ``name`` is a content or begins with a dot, and the bucket itself is None.

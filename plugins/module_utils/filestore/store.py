@@ -379,18 +379,14 @@ class ObjectStore:
         return {"Bucket": self.config.of(fname).bucket, "Key": self.config.key_of(fname)}
 
     def _head(self, fname: str) -> Head:
-        headers = self._contents().call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"}, action="look up").headers
-        size, etag = int(headers.get("content-length", -1)), headers.get("etag", "")
-        sha1 = checksums.of_whole(headers.get("x-amz-checksum-sha1", ""), etag)
-        if packed := gzipped.is_packed(headers.get("content-encoding")):
-            size, sha1 = gzipped.plain_size({name: headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}, size, sha1), None
+        found = self._contents().look_up(fname, action="look up")
         return Head(
-            size=size,
-            sha1=sha1 or headers.get("x-amz-meta-sha1"),
-            etag=etag.strip('"'),
-            version_id=headers.get("x-amz-version-id"),
-            storage_class=headers.get("x-amz-storage-class", "STANDARD"),
-            packed=packed,
+            size=found.size,
+            sha1=found.sha1 or found.headers.get("x-amz-meta-sha1"),
+            etag=found.etag,
+            version_id=found.headers.get("x-amz-version-id"),
+            storage_class=found.headers.get("x-amz-storage-class", "STANDARD"),
+            packed=found.packed,
         )
 
     def _holds(self, fname: str, sha1: str, size: int) -> bool:

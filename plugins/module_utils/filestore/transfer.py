@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import checksums, gzipped, keys
+from . import checksums, keys
 from .client import Client, Features, described, element, text
 from .digests import check, chunks, digest
 from .errors import Corrupt, Denied, NotFound, StoreError, Unavailable
@@ -171,21 +171,15 @@ class Transfer(Client):
 
     def head(self, fname: str) -> Head:
         """What the server knows of the content, without reading it."""
-        answer = self.call("HEAD", fname, headers={"x-amz-checksum-mode": "ENABLED"})
-        checksum, etag = answer.headers.get("x-amz-checksum-sha1", ""), answer.headers.get("etag", "").strip('"')
-        modified = answer.headers.get("last-modified", "")
-        size = int(answer.headers.get("content-length", -1))
-        sha1 = checksums.of_whole(checksum, etag) if self.features.checksum else None
-        if packed := gzipped.is_packed(answer.headers.get("content-encoding")):
-            metadata = {name: answer.headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}
-            size, sha1 = gzipped.plain_size(metadata, size, sha1), None
+        found = self.look_up(fname)
+        modified = found.headers.get("last-modified", "")
         return Head(
-            size,
-            sha1,
-            etag,
-            answer.headers.get("x-amz-version-id", ""),
+            found.size,
+            found.sha1,
+            found.etag,
+            found.headers.get("x-amz-version-id", ""),
             _timestamp(modified) if modified else time.time(),
-            packed,
+            found.packed,
         )
 
     def read(self, fname: str, version: str = "") -> int:
