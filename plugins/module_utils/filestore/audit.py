@@ -214,11 +214,7 @@ class Audit(Migration):
         from . import gc  # noqa: PLC0415  # it loads boto3, which an audit without a repair does not need
 
         with transaction() as cursor:
-            # Nobody collects it as garbage meanwhile; and what was committed while we waited for the lock is seen.
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            gc.hold(cursor, fname)
-            cursor.execute("SELECT 1 FROM ir_attachment WHERE store_fname = %s LIMIT 1", [fname])
-            if not cursor.fetchall():
+            if not gc.hold_if_referenced(cursor, fname):
                 return False
             remedy.apply()
             self.job.transfer.read(fname)

@@ -19,9 +19,10 @@ import time
 from dataclasses import dataclass, field
 
 from .database import Cursor, Transaction
-from .errors import StoreError, Unavailable
+from .errors import NotFound, StoreError, Unavailable
 from .fence import examine
 from .store import ObjectStore
+from .transfer import Transfer
 
 _logger = logging.getLogger(__name__)
 
@@ -35,10 +36,11 @@ class Refused(StoreError):
 
 @dataclass
 class Report:
-    """Counts of names. ``failed``: each with the reason; they are tried again next time. ``busy``: prefixes that somebody
-    wrote to. ``horizon_age``: seconds since the moment before which a mark must have been made."""
+    """Counts of names. ``restored``: were deleted after all, see :func:`_get_back`. ``failed``: each with the reason; they are tried again
+    next time. ``busy``: prefixes that somebody wrote to. ``horizon_age``: seconds since the moment before which a mark must have been made."""
 
     deleted: int = 0
+    restored: int = 0
     referenced: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     busy: list[str] = field(default_factory=list)
@@ -71,6 +73,15 @@ def try_lock(cursor: Cursor, prefix: str) -> bool:
     return bool(cursor.fetchall()[0][0])
 
 
+def hold_if_referenced(cursor: Cursor, fname: str) -> bool:
+    """Begin a READ COMMITTED transaction in which nobody collects that content, unless the last row that refers to it has gone."""
+    # What was committed while we waited for the lock is seen.
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    hold(cursor, fname)
+    cursor.execute("SELECT 1 FROM ir_attachment WHERE store_fname = %s LIMIT 1", [fname])
+    return bool(cursor.fetchall())
+
+
 def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600) -> Report:
     """Delete what has been garbage for ``gc_grace_hours``.
 
@@ -84,6 +95,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     for target in store.config.buckets.values() if store.config.gc_unversioned != "allow" else ():
         if not store.at(target).versioned():
             raise Refused(f"{target.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
+    _get_back(store, transaction, report)
     with transaction() as cursor:
         horizon, report.horizon_age = _horizon(cursor, store.config.gc_grace_hours)
         cursor.execute("SELECT DISTINCT left(fname, 2) FROM s3_gc_mark WHERE marked_at < %s ORDER BY 1", [horizon])
@@ -100,6 +112,36 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
                     break
                 after = _batch(store, cursor, prefix, after, report)
     return report
+
+
+def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> None:
+    """Restore what the store has deleted too late: it gave no answer when it was asked to, and somebody has stored the content again since."""
+    with transaction() as cursor:
+        cursor.execute("SELECT DISTINCT fname FROM s3_gc_mark AS mark WHERE asked AND EXISTS (SELECT FROM ir_attachment WHERE store_fname = mark.fname)")
+        names = [row[0] for row in cursor.fetchall()]
+    transfer = Transfer(store.config)
+    for fname in names:
+        try:
+            with transaction() as cursor:
+                if hold_if_referenced(cursor, fname):
+                    _get_back_one(store, transfer, fname, report)
+        except StoreError as error:
+            _logger.error("%s is referred to, was deleted too late, and could not be had back: %s", fname, error)
+            report.failed[fname] = str(error)
+
+
+def _get_back_one(store: ObjectStore, transfer: Transfer, fname: str, report: Report) -> None:
+    try:
+        store.head(fname)
+        return
+    except NotFound as error:
+        versions = [version for version in transfer.versions(fname) if not version.deleted]
+        if not versions:
+            raise NotFound(f"{error}, and no former version is kept") from error
+    transfer.restore(fname, versions[0].identity)
+    transfer.read(fname)
+    _logger.warning("%s was deleted too late, when it was referred to again: its version of %s was restored", fname, versions[0].modified)
+    report.restored += 1
 
 
 def _horizon(cursor: Cursor, grace_hours: int) -> tuple[str, int]:
@@ -155,9 +197,12 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
         except Unavailable as error:
             _logger.warning("Garbage stays for now: %s", error)
             failed = dict.fromkeys(garbage, str(error))
-    done = [name for name in names if name not in failed and name not in spooled]
+    if failed:
+        # It may do so yet.
+        cursor.execute("UPDATE s3_gc_mark SET asked = true WHERE fname = ANY(%s)", [list(failed)])
+    report.failed.update(failed)
+    done = [name for name in names if name not in report.failed and name not in spooled]
     cursor.execute("DELETE FROM s3_gc_mark WHERE fname = ANY(%s) AND marked_at < %s", [done, horizon])
     report.deleted += len(garbage) - len(failed)
     report.referenced += len(referenced)
-    report.failed.update(failed)
     return names[-1] if len(names) == size else None

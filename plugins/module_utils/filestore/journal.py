@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -110,15 +111,16 @@ class State:
 
     @contextlib.contextmanager
     def hold(self, prefixes: Iterable[str]) -> Iterator[None]:
-        """Keep others from working on these prefixes, on this host, for as long as this process lives.
+        """Keep others from working on these prefixes, on this host, for as long as this process lives: other threads of it as well.
 
         :raises Busy: somebody does already.
         """
         with open(os.path.join(self.directory, "run.lock"), "a+", encoding="utf-8") as file:
             for prefix in prefixes:
+                # One byte for each: shards that overlap in part find each other as well. (A struct flock, as lockf knows only locks of the whole process.)
+                wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, PREFIXES.index(prefix), 1, 0)
                 try:
-                    # One byte for each: shards that overlap in part find each other as well.
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, PREFIXES.index(prefix))
+                    fcntl.fcntl(file, fcntl.F_OFD_SETLK, wanted)
                 except OSError:
                     raise Busy(f"another run works on the directory {prefix} of this filestore: let it end, or give this one another shard") from None
             yield

@@ -30,6 +30,7 @@ class S3GcMark(models.Model):
 
     fname = fields.Char("Stored name", required=True, readonly=True)
     marked_at = fields.Datetime(required=True, readonly=True)
+    asked = fields.Boolean("Deletion was not confirmed", readonly=True)
 
     def init(self):
         # IF NOT EXISTS locks the table before it looks. This runs whenever a module is installed that extends all models, and what that one

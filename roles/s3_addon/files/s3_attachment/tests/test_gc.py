@@ -206,6 +206,49 @@ class TestGarbage(CommittedCase):
         self.collect(waits)
         self.assertFalse(self.is_there(fname))
 
+    def test_deleted_too_late(self):
+        """The store gave no answer, and does what it was asked to when somebody has stored the content again."""
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        self.unlink(attachment)
+        late = []
+
+        def delete(names):
+            late.extend(names)
+            raise errors.Unavailable("no answer")
+
+        with patch.object(self.store, "delete", delete), mute_logger("odoo.addons.s3_attachment.engine.gc"):
+            for _attempt in range(60):
+                # As in assertCollected.
+                self.collect()
+                if fname in late:
+                    break
+                time.sleep(0.5)
+        attachment = self.committed(raw)[0]
+        waits = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
+        self.assertEqual(self.collect(waits).restored, 0)
+        self.assertEqual(self.store.delete([fname]), {})
+        with self.assertLogs("odoo.addons.s3_attachment.engine.gc", "WARNING") as said:
+            self.assertEqual(self.collect().restored, 1)
+        self.assertIn(f"{fname} was deleted too late", said.output[0])
+        self.assertEqual(self.read(attachment), raw)
+        self.unlink(attachment)
+        self.assertCollected(fname)
+
+    def test_deleted_too_late_and_for_good(self):
+        """What no version is left of is told, again and again."""
+        attachment, fname = self.committed(secrets.token_bytes(100))
+        with self.transaction() as env:
+            env["s3.gc.mark"]._mark(env.cr, fname)
+            env.cr.execute("UPDATE s3_gc_mark SET asked = true WHERE fname = %s", [fname])
+        self.assertEqual(self.store.delete([fname]), {})
+        for _time in range(2):
+            with patch.object(gc.Transfer, "versions", lambda _transfer, _fname: []), self.assertLogs("odoo.addons.s3_attachment.engine.gc", "ERROR") as said:
+                report = self.collect()
+            self.assertIn("no former version is kept", report.failed[fname])
+            self.assertIn(f"{fname} is referred to, was deleted too late, and could not be had back", said.output[0])
+        self.unlink(attachment)
+
     def test_what_could_not_be_deleted_is_tried_again(self):
         """Pitfall 37: in batches, and a mark goes only with its object."""
         store = ObjectStore(dataclasses.replace(self.settings, gc_batch=3))
