@@ -118,7 +118,6 @@ def main() -> int:
     parser.add_argument("--secrets", required=True, help="the file of secrets that the playbook generated")
     parser.add_argument("--container", required=True, help="the container that has the object store")
     parser.add_argument("--bucket", required=True)
-    parser.add_argument("--access-key", default="demo-key1")
     parser.add_argument("--endpoint", default="http://127.0.0.1:9000")
     parser.add_argument("--python", default="/opt/odoo/venv/bin/python", help="an interpreter in the container that has boto3")
     arguments = parser.parse_args()
@@ -142,7 +141,8 @@ def main() -> int:
         arguments.python,
         {
             "endpoint": arguments.endpoint,
-            "key": arguments.access_key,
+            # The file has its name once it was rotated.
+            "key": secrets.get("stack_s3_access_key", "demo-key1"),
             "secret": secrets["stack_s3_secret_key"],
             "bucket": arguments.bucket,
             "object": f"{digest[:2]}/{digest}",
