@@ -12,6 +12,10 @@ AWS = {"test_no_store": True, "rotate": "s3", "rotate_s3_provider": "aws"}
 REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "log-ins in files": ({"rotate": "master,sessions"}, "Odoo has one host, which keeps log-ins in files: there is no database of log-ins. Leave sessions out"),
     "root of their store": ({"test_no_store": True, "rotate": "minio,master"}, "The group s3 has no host: the object store is somebody else's"),
+    "nobody to ask at their database": (
+        {"test_no_server": True, "stack_database_host": "db.example.com", "postgresql_login_user": "admin", "rotate": "database"},
+        "The group db has no host, and these have no value: postgresql_login_host, postgresql_login_password. A rotation",
+    ),
     "an unknown provider": ({**AWS, "rotate_s3_provider": "gcp"}, 'rotate_s3_provider is "gcp": it must be minio (the default) or aws'),
     "a store of ours at AWS": ({"rotate_s3_provider": "aws"}, 'rotate_s3_provider is "aws": it must be minio, as the group s3 has a host'),
     "silence": ({"rotate_quiet_seconds": "an hour"}, 'rotate_quiet_seconds is "an hour": it must be a whole number of seconds.'),

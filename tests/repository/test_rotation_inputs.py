@@ -46,7 +46,7 @@ def run(tmp_path: pathlib.Path, variables: dict[str, object], secrets: str | Non
     file = tmp_path / "secrets.yml"
     if secrets is not None:
         file.write_text(secrets)
-    groups = ["app", "web", "db"] + ([] if variables.get("test_no_store") else ["s3"])
+    groups = ["app", "web"] + ([] if variables.get("test_no_server") else ["db"]) + ([] if variables.get("test_no_store") else ["s3"])
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": {"somewhere": {}}} for name in groups}}}))
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "stack_instance": "shop", "stack_address": "127.0.0.1"}
     given = {**here, "stack_secrets_file": str(file), "ansible_become": False, **variables}
