@@ -101,7 +101,7 @@ class File:
 
     def _line(self, name: str, value: str) -> str:
         if self.encrypted or not self._key:
-            return f"{name}: {json.dumps(value)}\n"
+            return f"{name}: {json.dumps(value, ensure_ascii=False)}\n"
         return f"{name}: !vault |\n{textwrap.indent(self._encrypted(value), '  ')}"
 
     def _understood(self, text: str) -> dict[str, t.Any]:

@@ -44,13 +44,13 @@ def encrypted(path, vault, secret=1):
 
 
 def test_several_at_once(path, store):
-    result = change(store, {"b": 'th"r\\ee', "a": None, "c": "four"}, check_mode=False)
-    assert result["changed"] and result["secrets"] == {"other": {"x": 1}, "b": 'th"r\\ee', "long": "over\nlines\n", "c": "four"}
+    result = change(store, {"b": 'th"r\\ee 😀', "a": None, "c": "four"}, check_mode=False)
+    assert result["changed"] and result["secrets"] == {"other": {"x": 1}, "b": 'th"r\\ee 😀', "long": "over\nlines\n", "c": "four"}
     assert yaml.safe_load(text_of(path)) == result["secrets"]
     assert "# A comment" in text_of(path) and "one" not in text_of(path)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert "four" not in str(result["diff"]) and "c (set)" in result["diff"]["after"]
-    again = change(store, {"b": 'th"r\\ee', "a": None, "c": "four"}, check_mode=False)
+    again = change(store, {"b": 'th"r\\ee 😀', "a": None, "c": "four"}, check_mode=False)
     assert not again["changed"] and again["secrets"] == result["secrets"]
 
 
