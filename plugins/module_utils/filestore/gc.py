@@ -119,6 +119,8 @@ def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> N
     with transaction() as cursor:
         cursor.execute("SELECT DISTINCT fname FROM s3_gc_mark AS mark WHERE asked AND EXISTS (SELECT FROM ir_attachment WHERE store_fname = mark.fname)")
         names = [row[0] for row in cursor.fetchall()]
+    if not names:
+        return
     transfer = Transfer(store.config)
     for fname in names:
         try:
@@ -126,7 +128,7 @@ def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> N
                 if hold_if_referenced(cursor, fname):
                     _get_back_one(store, transfer, fname, report)
         except StoreError as error:
-            _logger.error("%s is referred to, was deleted too late, and could not be had back: %s", fname, error)
+            _logger.error("%s is referred to, may have been deleted too late, and could not be had back: %s", fname, error)
             report.failed[fname] = str(error)
 
 

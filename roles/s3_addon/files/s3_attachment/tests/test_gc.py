@@ -246,7 +246,7 @@ class TestGarbage(CommittedCase):
             with patch.object(gc.Transfer, "versions", lambda _transfer, _fname: []), self.assertLogs("odoo.addons.s3_attachment.engine.gc", "ERROR") as said:
                 report = self.collect()
             self.assertIn("no former version is kept", report.failed[fname])
-            self.assertIn(f"{fname} is referred to, was deleted too late, and could not be had back", said.output[0])
+            self.assertIn(f"{fname} is referred to, may have been deleted too late, and could not be had back", said.output[0])
         self.unlink(attachment)
 
     def test_what_could_not_be_deleted_is_tried_again(self):
