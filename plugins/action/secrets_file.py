@@ -20,6 +20,9 @@ class ActionModule(SecretsAction):
     }
 
     def result(self, store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        strange = [name for name, value in options["set"].items() if isinstance(value, bool) or not isinstance(value, (str, int, float))]
+        if strange:
+            raise SecretsError(f"{', '.join(strange)} is to be set to what is neither text nor a number.")
         changes: dict[str, str | None] = {name: str(value) for name, value in options["set"].items()}
         changes.update({name: random_secret() for name in options["generate"]})
         changes.update(dict.fromkeys(options["remove"]))

@@ -55,60 +55,75 @@ class Store(t.Protocol):
 class File:
     """A YAML file, one ``name: value`` a line, of which only what is due is changed. It is written whole, for its owner only.
 
-    What ansible-vault has encrypted stays encrypted, with the same password: the file as a whole, or else what is set where any of its values is.
+    What ansible-vault has encrypted stays encrypted, with the same password: the file as a whole, or else single values. Where there is one of these,
+    what is new is encrypted as well, with the password of the first.
     """
 
     def __init__(self, path: str, vault: VaultLib) -> None:
         self.place = real_place(path)
         self.encrypted = False
         self._vault = vault
-        self._key: dict[str, t.Any] = {}  # what VaultLib.encrypt is to be given; nothing where no value is encrypted
         self._text = ""
+        # What VaultLib.encrypt is to be given: for all of the file, and for its encrypted values.
+        self._key: dict[str, t.Any] = {}
+        self._keys: dict[str, dict[str, t.Any]] = {}
 
     def read(self) -> dict[str, t.Any]:
         try:
-            with open(self.place, encoding="utf-8") as file:
+            with open(self.place, encoding="utf-8", newline="") as file:
                 text = file.read()
         except FileNotFoundError:
             text = ""
         except (OSError, UnicodeDecodeError) as error:
             raise SecretsError(f"{self.place} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from error
         self.encrypted = is_encrypted(text)
-        self._text = self._decrypted(text) if self.encrypted else text
-        return self._understood(self._text)
+        self._text = text
+        if self.encrypted:
+            opened = self._decrypted(text)
+            self._text, self._key = str(opened), opened.key
+        values, self._keys = self._understood(self._text)
+        return values
 
     def write(self, due: dict[str, str | None], check_mode: bool) -> None:
-        values = self._understood(self._text)
-        text = self._text or HEADER
+        values, _keys = self._understood(self._text)
+        text, right = self._text or HEADER, True
         if not text.endswith("\n"):
             text += "\n"
         for name, value in due.items():
             line = "" if value is None else self._line(name, value)
-            # An encrypted value is over several lines, all of them further to the right.
-            one = rf"(?m)^{re.escape(name)}[ \t]*:(?:[ \t]*!vault[ \t]*\|-?[ \t]*\n(?:[ \t]+\S.*\n)+|.*\n)"
+            # An encrypted value is over several lines, all of them further to the right; any other over one.
+            one = rf"(?m)^{re.escape(name)}[ \t]*:(?:[ \t]*!vault[ \t]*\|-?[ \t]*\n(?:[ \t]+\S.*\n)+|.*\n(?![ \t]+\S))"
             text, found = re.subn(one, line.replace("\\", r"\\"), text)
+            # It may be there by another spelling, or twice.
+            right = right and found == (name in values)
             if not found:
                 text += line
         try:
-            understood = self._understood(text) == wanted(values, due)
+            right = right and self._understood(text)[0] == wanted(values, due)
         except SecretsError:
-            understood = False
-        if not understood:
+            right = False
+        if not right:
             raise SecretsError(f"{self.place} has {', '.join(due)} in a form that cannot be changed: put each of them on a line of its own, as 'name: value'.")
         if not check_mode:
-            replace(self.place, self._encrypted(text) if self.encrypted else text)
+            replace(self.place, self._encrypted(text, self._key) if self.encrypted else text)
             self._text = text
 
     def _line(self, name: str, value: str) -> str:
-        if self.encrypted or not self._key:
-            return f"{name}: {json.dumps(value, ensure_ascii=False)}\n"
-        return f"{name}: !vault |\n{textwrap.indent(self._encrypted(value), '  ')}"
+        if self.encrypted or not self._keys:
+            # YAML has no pairs of surrogates, and takes some letters for ends of lines that JSON does not.
+            return f"{name}: {json.dumps(value, ensure_ascii=max(value, default='') <= chr(0xFFFF))}\n"
+        key = self._keys.get(name) or next(iter(self._keys.values()))
+        return f"{name}: !vault |\n{textwrap.indent(self._encrypted(value, key), '  ')}"
 
-    def _understood(self, text: str) -> dict[str, t.Any]:
-        class Loader(yaml.SafeLoader):
-            """Understands C(!vault)."""
+    def _understood(self, text: str) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]]]:
+        """The variables, and the keys of those that are encrypted."""
 
-        Loader.add_constructor("!vault", lambda loader, node: self._decrypted(node.value))
+        class Loader(PlainLoader):
+            """Understands what Ansible does."""
+
+        for tag in ("!vault", "!vault-encrypted"):
+            Loader.add_constructor(tag, lambda loader, node: self._decrypted(node.value))
+        Loader.add_constructor("!unsafe", lambda loader, node: str(node.value))
         try:
             values = yaml.load(text, Loader=Loader) or {}  # noqa: S506  # a safe loader
         except yaml.YAMLError as error:
@@ -116,23 +131,48 @@ class File:
             raise SecretsError(f"{self.place} is not valid YAML (line {line}): mend it, or move it away.") from error
         if not isinstance(values, dict):
             raise SecretsError(f"{self.place} must hold variables, one 'name: value' a line.")
-        return values
+        opened = {name: value for name, value in values.items() if isinstance(value, Opened)}
+        return {**values, **{name: str(value) for name, value in opened.items()}}, {name: value.key for name, value in opened.items()}
 
-    def _decrypted(self, text: str) -> str:
+    def _decrypted(self, text: str) -> Opened:
         # As `ansible-vault edit` does: the label that stands there stays, whatever the one of the password that opens it is.
         try:
             plain, _label, secret = self._vault.decrypt_and_get_vault_id(text)
             label = parse_vaulttext_envelope(text.encode())[3]
+            return Opened(plain.decode(), {"secret": secret, "vault_id": label})
         except (AnsibleVaultError, AnsibleVaultFormatError) as error:
             raise SecretsError(
                 f"{self.place} is encrypted, or has values that are, and no password of ansible-vault opens them: "
                 "give the right one, as with --vault-password-file or --ask-vault-pass."
             ) from error
-        self._key = self._key or {"secret": secret, "vault_id": label}
-        return plain.decode()
+        except UnicodeDecodeError as error:
+            raise SecretsError(f"{self.place} is encrypted, or has values that are, and holds what is no text.") from error
 
-    def _encrypted(self, text: str) -> str:
-        return self._vault.encrypt(text, **self._key).decode()
+    def _encrypted(self, text: str, key: dict[str, t.Any]) -> str:
+        return str(self._vault.encrypt(text, **key).decode())
+
+
+class Opened(str):
+    """What was encrypted, with the key to encrypt it again."""
+
+    key: dict[str, t.Any]
+
+    def __new__(cls, text: str, key: dict[str, t.Any]) -> Opened:
+        opened = super().__new__(cls, text)
+        opened.key = key
+        return opened
+
+    def __str__(self) -> str:
+        return "".join(self)
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Leaves what looks like a time as it is written."""
+
+
+PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 class Command:
@@ -146,10 +186,7 @@ class Command:
         self._values: dict[str, t.Any] = {}
 
     def read(self) -> dict[str, t.Any]:
-        try:
-            values = yaml.safe_load(self._run("read", "")) or {}
-        except yaml.YAMLError:
-            values = None
+        values = self._parsed(self._run("read", {}))
         if not isinstance(values, dict):
             # What it has printed may be secret.
             raise SecretsError(f"{self.place} read did not print variables with their values, as JSON or YAML.")
@@ -160,18 +197,30 @@ class Command:
         after = wanted(self._values, due)
         if check_mode:
             return
-        self._run("write", json.dumps(after))
+        self._run("write", after)
         if self.read() != after:
             raise SecretsError(f"{self.place} write ended well, but {self.place} read does not print what it was given.")
 
-    def _run(self, what: str, given: str) -> str:
+    def _parsed(self, printed: bytes) -> t.Any:
+        # JSON is nearly YAML, but not quite.
+        with contextlib.suppress(ValueError):
+            return json.loads(printed)
         try:
-            done = subprocess.run([*self._command, what], input=given, capture_output=True, text=True, check=True)
+            return yaml.load(printed.decode(), Loader=PlainLoader) or {}  # noqa: S506  # a safe loader
+        except (yaml.YAMLError, UnicodeDecodeError):
+            return None
+
+    def _run(self, what: str, given: dict[str, t.Any]) -> bytes:
+        text = json.dumps(given, ensure_ascii=False) if what == "write" else ""
+        try:
+            done = subprocess.run([*self._command, what], input=text.encode(), capture_output=True, check=True)
         except OSError as error:
             raise SecretsError(f"{self.place} cannot be run: {error.strerror}.") from error
         except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().splitlines()[-1:] or ["it says nothing of it"]
-            raise SecretsError(f"{self.place} {what} ended with {error.returncode}: {said[0]}") from error
+            said = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing of it"]
+            # Some programs quote what they were given.
+            secret = [value for value in {**self._values, **given}.values() if isinstance(value, str) and len(value) >= 8 and value in said[0]]
+            raise SecretsError(f"{self.place} {what} ended with {error.returncode}: {'it says a secret' if secret else said[0]}") from error
         return done.stdout
 
 
@@ -257,7 +306,7 @@ def replace(path: str, text: str) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".secrets-")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

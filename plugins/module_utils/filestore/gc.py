@@ -13,13 +13,14 @@ at most one request to the store. All locks end with their transaction, so that 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
 from dataclasses import dataclass, field
 
 from .database import Cursor, Transaction
-from .errors import NotFound, StoreError, Unavailable
+from .errors import Corrupt, NotFound, StoreError, Unavailable
 from .fence import examine
 from .store import ObjectStore
 from .transfer import Transfer
@@ -101,7 +102,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
         cursor.execute("SELECT DISTINCT left(fname, 2) FROM s3_gc_mark WHERE marked_at < %s ORDER BY 1", [horizon])
         prefixes = [row[0] for row in cursor.fetchall()]
     for prefix in prefixes:
-        after: str | None = ""
+        after: str | None = f"{prefix}/"
         while after is not None:
             if time.monotonic() > deadline:
                 report.complete = False
@@ -110,14 +111,18 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
                 if not try_lock(cursor, prefix):
                     report.busy.append(prefix)
                     break
-                after = _batch(store, cursor, prefix, after, report)
+                after = _batch(store, transaction, cursor, after, report)
     return report
 
 
 def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> None:
     """Restore what the store has deleted too late: it gave no answer when it was asked to, and somebody has stored the content again since."""
     with transaction() as cursor:
-        cursor.execute("SELECT DISTINCT fname FROM s3_gc_mark AS mark WHERE asked AND EXISTS (SELECT FROM ir_attachment WHERE store_fname = mark.fname)")
+        cursor.execute(
+            "SELECT DISTINCT fname FROM s3_gc_mark AS mark WHERE asked_at IS NOT NULL"
+            " AND EXISTS (SELECT FROM ir_attachment WHERE store_fname = mark.fname)"
+            " AND NOT EXISTS (SELECT FROM s3_outbox AS waits WHERE waits.fname = mark.fname)"
+        )
         names = [row[0] for row in cursor.fetchall()]
     if not names:
         return
@@ -137,13 +142,16 @@ def _get_back_one(store: ObjectStore, transfer: Transfer, fname: str, report: Re
         store.head(fname)
         return
     except NotFound as error:
-        versions = [version for version in transfer.versions(fname) if not version.deleted]
-        if not versions:
-            raise NotFound(f"{error}, and no former version is kept") from error
-    transfer.restore(fname, versions[0].identity)
-    transfer.read(fname)
-    _logger.warning("%s was deleted too late, when it was referred to again: its version of %s was restored", fname, versions[0].modified)
-    report.restored += 1
+        missing = error
+    for version in transfer.versions(fname):
+        if not version.deleted:
+            with contextlib.suppress(Corrupt, NotFound):
+                transfer.read(fname, version.identity)
+                transfer.restore(fname, version.identity)
+                _logger.warning("%s was deleted too late, when it was referred to again: its version of %s was restored", fname, version.modified)
+                report.restored += 1
+                return
+    raise NotFound(f"{missing}, and no former version is right") from missing
 
 
 def _horizon(cursor: Cursor, grace_hours: int) -> tuple[str, int]:
@@ -170,8 +178,8 @@ def _horizon(cursor: Cursor, grace_hours: int) -> tuple[str, int]:
     return horizon, age
 
 
-def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: Report) -> str | None:
-    """Work off the next names of a prefix whose lock is held; the last of them, or None if there are no more."""
+def _batch(store: ObjectStore, transaction: Transaction, cursor: Cursor, after: str, report: Report) -> str | None:
+    """Work off the next names after this one, of its prefix, whose lock is held; the last of them, or None if there are no more."""
     # Anew for each batch: transactions may have begun since.
     horizon, _age = _horizon(cursor, store.config.gc_grace_hours)
     size = store.config.gc_batch
@@ -183,7 +191,7 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
         " EXISTS (SELECT FROM s3_outbox AS waits WHERE waits.fname = mark.fname)"
         ' FROM s3_gc_mark AS mark WHERE fname COLLATE "C" > %s AND fname COLLATE "C" < %s'
         ' GROUP BY fname HAVING max(marked_at) < %s ORDER BY fname COLLATE "C" LIMIT %s',
-        [after or f"{prefix}/", f"{prefix}0", horizon, size],
+        [after, f"{after[:2]}0", horizon, size],
     )
     found = cursor.fetchall()
     if not found:
@@ -194,17 +202,21 @@ def _batch(store: ObjectStore, cursor: Cursor, prefix: str, after: str, report: 
     garbage = [name for name in names if name not in referenced | spooled]
     failed: dict[str, str] = {}
     if garbage:
+        # Committed before: it may do so at any time, also when we are no more.
+        with transaction() as noting:
+            noting.execute("UPDATE s3_gc_mark SET asked_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE fname = ANY(%s)", [garbage])
         try:
             failed = store.delete(garbage)
         except Unavailable as error:
             _logger.warning("Garbage stays for now: %s", error)
             failed = dict.fromkeys(garbage, str(error))
-    if failed:
-        # It may do so yet.
-        cursor.execute("UPDATE s3_gc_mark SET asked = true WHERE fname = ANY(%s)", [list(failed)])
     report.failed.update(failed)
     done = [name for name in names if name not in report.failed and name not in spooled]
-    cursor.execute("DELETE FROM s3_gc_mark WHERE fname = ANY(%s) AND marked_at < %s", [done, horizon])
+    # What was asked for a short time ago may be done yet, to what is referred to again: see _get_back.
+    cursor.execute(
+        "DELETE FROM s3_gc_mark WHERE fname = ANY(%s) AND marked_at < %s AND (fname <> ALL(%s) OR coalesce(asked_at < %s, true))",
+        [done, horizon, list(referenced), horizon],
+    )
     report.deleted += len(garbage) - len(failed)
     report.referenced += len(referenced)
     return names[-1] if len(names) == size else None

@@ -85,6 +85,30 @@ def test_what_cannot_be_changed_is_refused(path, store, name, check_mode):
     assert text_of(path) == TEXT
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['"a": one\n', "? a\n: one\n", "\ufeffa: one\n", "a: one\nb: x\na: two\n", "a: |\n  # one\nb: x\n", "a: >-\n  one\n", "a: one\n  more\n"],
+    ids=["quoted", "long", "after a mark", "twice", "like a comment", "folded", "two lines"],
+)
+@pytest.mark.parametrize("value", ["new", None])
+def test_what_is_there_in_another_form_is_refused(path, store, text, value):
+    """And not left there beside a new line that wins over it."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    with pytest.raises(SecretsError, match="form that cannot be changed"):
+        change(store, {"a": value}, check_mode=False)
+    assert text_of(path) == text
+
+
+def test_what_is_not_changed_stays_as_it_is(path, store):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write("a: one\r\nat: 2026-11-26T10:00:00Z\r\nraw: !unsafe '{{ x }}'\r\n")
+    result = change(store, {"a": "new\x85", "b": "\U0001f600"}, check_mode=False)
+    assert result["secrets"] == {"a": "new\x85", "at": "2026-11-26T10:00:00Z", "raw": "{{ x }}", "b": "\U0001f600"}
+    with open(path, encoding="utf-8", newline="") as file:
+        assert "at: 2026-11-26T10:00:00Z\r\nraw: !unsafe '{{ x }}'\r\n" in file.read()
+
+
 def test_a_failed_write_leaves_the_old_file(path, store, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
@@ -149,6 +173,16 @@ def test_encrypted_values(path, store, vault):
     assert text_of(path).count("!vault") == 2
 
 
+def test_each_value_keeps_its_password(path, store, vault):
+    blocks = []
+    for name, (label, key) in zip("ab", vault.secrets, strict=True):
+        blocks.append(f"{name}: !vault |\n" + "".join(f"  {line}\n" for line in vault.encrypt("old", secret=key, vault_id=label).decode().splitlines()))
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(blocks)
+    change(store, {"b": "new"}, check_mode=False)
+    assert text_of(path).startswith(blocks[0]) and "\nb: !vault |\n  $ANSIBLE_VAULT;1.2;AES256;site\n" in text_of(path)
+
+
 # -- a command -----------------------------------------------------------------------------------------------------------
 
 
@@ -172,8 +206,12 @@ def test_a_command_keeps_them(command, tmp_path):
     assert not change(Command(command), {"a": "new"}, check_mode=False)["changed"]
     assert change(Command(command), {"a": "other"}, check_mode=True)["changed"]
     assert json.loads((tmp_path / "kept").read_text()) == {"a": "new"}
-    (tmp_path / "kept").write_text("a: in YAML\n")
-    assert change(Command(command), {}, check_mode=False)["secrets"] == {"a": "in YAML"}
+    assert change(Command(command), {"a": None}, check_mode=False)["secrets"] == {} and (tmp_path / "kept").read_text() == "{}"
+    (tmp_path / "kept").write_text("a: in YAML\nat: 2026-11-26T10:00:00Z\n")
+    result = change(Command(command), {"b": "\U0001f600"}, check_mode=False)
+    assert result["secrets"] == {"a": "in YAML", "at": "2026-11-26T10:00:00Z", "b": "\U0001f600"}
+    (tmp_path / "kept").write_text('{\n\t"a": "\\ud83d\\ude00"\n}')
+    assert change(Command(command), {}, check_mode=False)["secrets"] == {"a": "\U0001f600"}
 
 
 def test_a_command_that_fails_says_why(command, tmp_path):
@@ -186,9 +224,17 @@ def test_a_command_that_fails_says_why(command, tmp_path):
         change(Command([str(tmp_path / "absent")]), {}, check_mode=False)
 
 
-@pytest.mark.parametrize("printed", ["- secretvalue", "{secretvalue", "secretvalue"])
+def test_a_command_that_quotes_what_it_was_given(tmp_path):
+    program = tmp_path / "loud"
+    program.write_text("#!/bin/sh\ntest $1 = read || { cat >&2; exit 1; }\n")
+    program.chmod(0o755)
+    with pytest.raises(SecretsError, match=r"loud write ended with 1: it says a secret$"):
+        change(Command([str(program)]), {"a": "secretvalue"}, check_mode=False)
+
+
+@pytest.mark.parametrize("printed", [b"- secretvalue", b"{secretvalue", b"secretvalue", b"\xff\xfe"])
 def test_a_command_that_prints_something_else(command, tmp_path, printed):
-    (tmp_path / "kept").write_text(printed)
+    (tmp_path / "kept").write_bytes(printed)
     with pytest.raises(SecretsError, match="did not print variables") as told:
         change(Command(command), {}, check_mode=False)
     assert "secretvalue" not in str(told.value)

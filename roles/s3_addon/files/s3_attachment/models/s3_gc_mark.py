@@ -20,8 +20,8 @@ _RUN_LASTS = 300
 class S3GcMark(models.Model):
     """A name whose object may have become garbage.
 
-    Rows are only ever added, by SQL, and there is no unique key: two transactions that mark the same name must not get
-    into each other's way. Whether the object really is garbage is found out by whoever collects it.
+    Rows are added by SQL, and changed by nobody but the collector. There is no unique key: two transactions that mark the same name
+    must not get into each other's way. Whether the object really is garbage is found out by whoever collects it.
     """
 
     _name = "s3.gc.mark"
@@ -30,7 +30,7 @@ class S3GcMark(models.Model):
 
     fname = fields.Char("Stored name", required=True, readonly=True)
     marked_at = fields.Datetime(required=True, readonly=True)
-    asked = fields.Boolean("Deletion was not confirmed", readonly=True)
+    asked_at = fields.Datetime("Deletion asked for", readonly=True)
 
     def init(self):
         # IF NOT EXISTS locks the table before it looks. This runs whenever a module is installed that extends all models, and what that one

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import secrets
 import time
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from odoo.sql_db import Cursor
 from odoo.tests import tagged
@@ -206,47 +206,76 @@ class TestGarbage(CommittedCase):
         self.collect(waits)
         self.assertFalse(self.is_there(fname))
 
+    def age(self, fname):
+        """The marks of that name become older than the grace of an hour."""
+        with self.transaction() as env:
+            env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '61 minutes' WHERE fname = %s", [fname])
+
+    def ask_in_vain(self, fname, store, error):
+        """Collect, and the store does not say whether it has deleted that content."""
+        asked = []
+
+        def delete(names):
+            asked.extend(names)
+            raise error
+
+        self.age(fname)
+        with patch.object(store, "delete", delete), mute_logger("odoo.addons.s3_attachment.engine.gc"):
+            self.collect(store)
+        self.assertIn(fname, asked)
+
     def test_deleted_too_late(self):
         """The store gave no answer, and does what it was asked to when somebody has stored the content again."""
+        store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
         raw = secrets.token_bytes(100)
         attachment, fname = self.committed(raw)
         self.unlink(attachment)
-        late = []
-
-        def delete(names):
-            late.extend(names)
-            raise errors.Unavailable("no answer")
-
-        with patch.object(self.store, "delete", delete), mute_logger("odoo.addons.s3_attachment.engine.gc"):
-            for _attempt in range(60):
-                # As in assertCollected.
-                self.collect()
-                if fname in late:
-                    break
-                time.sleep(0.5)
+        self.ask_in_vain(fname, store, errors.Unavailable("no answer"))
         attachment = self.committed(raw)[0]
-        waits = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
-        self.assertEqual(self.collect(waits).restored, 0)
-        self.assertEqual(self.store.delete([fname]), {})
+        # All marks are old enough, but it may still be done.
+        self.age(fname)
+        report = self.collect(store)
+        self.assertEqual((report.restored, report.failed), (0, {}))
+        self.assertEqual(store.delete([fname]), {})
         with self.assertLogs("odoo.addons.s3_attachment.engine.gc", "WARNING") as said:
-            self.assertEqual(self.collect().restored, 1)
+            self.assertEqual(self.collect(store).restored, 1)
         self.assertIn(f"{fname} was deleted too late", said.output[0])
         self.assertEqual(self.read(attachment), raw)
+        # It will not be done any more.
+        with self.transaction() as env:
+            env.cr.execute("UPDATE s3_gc_mark SET asked_at = asked_at - interval '61 minutes' WHERE fname = %s", [fname])
+        self.collect(store)
+        self.assertEqual(self.count_marks(fname), 0)
         self.unlink(attachment)
         self.assertCollected(fname)
 
+    def test_collector_that_dies_while_the_store_is_asked(self):
+        store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
+        raw = secrets.token_bytes(100)
+        attachment, fname = self.committed(raw)
+        self.unlink(attachment)
+        with self.assertRaises(ZeroDivisionError):
+            self.ask_in_vain(fname, store, ZeroDivisionError())
+        attachment = self.committed(raw)[0]
+        self.assertEqual(store.delete([fname]), {})
+        with mute_logger("odoo.addons.s3_attachment.engine.gc"):
+            self.assertEqual(self.collect(store).restored, 1)
+        self.assertEqual(self.read(attachment), raw)
+        self.unlink(attachment)
+
     def test_deleted_too_late_and_for_good(self):
-        """What no version is left of is told, again and again."""
+        """What no right version is left of is told, again and again."""
         attachment, fname = self.committed(secrets.token_bytes(100))
         with self.transaction() as env:
-            env["s3.gc.mark"]._mark(env.cr, fname)
-            env.cr.execute("UPDATE s3_gc_mark SET asked = true WHERE fname = %s", [fname])
+            env.cr.execute("UPDATE s3_gc_mark SET asked_at = marked_at WHERE fname = %s", [fname])
         self.assertEqual(self.store.delete([fname]), {})
-        for _time in range(2):
-            with patch.object(gc.Transfer, "versions", lambda _transfer, _fname: []), self.assertLogs("odoo.addons.s3_attachment.engine.gc", "ERROR") as said:
+        wrong = errors.Corrupt("another SHA-1")
+        for broken in ({"versions": lambda _transfer, _fname: []}, {"read": Mock(side_effect=wrong)}):
+            with patch.multiple(gc.Transfer, **broken), self.assertLogs("odoo.addons.s3_attachment.engine.gc", "ERROR") as said:
                 report = self.collect()
-            self.assertIn("no former version is kept", report.failed[fname])
+            self.assertIn("no former version is right", report.failed[fname])
             self.assertIn(f"{fname} is referred to, may have been deleted too late, and could not be had back", said.output[0])
+            self.assertFalse(self.is_there(fname))
         self.unlink(attachment)
 
     def test_what_could_not_be_deleted_is_tried_again(self):
