@@ -27,6 +27,7 @@ REFUSED = {
     "domain": ("single", {}, {"stack_domain": "https://odoo.example.com/"}, 'stack_domain is "https://odoo.example.com/"'),
     "one name for both": ("single", {}, {"stack_store_domain": "odoo.example.com"}, "differ from stack_domain (odoo.example.com)"),
     "no address": ("split", {}, {"stack_address": ""}, "stack_address of db1 is not an IP address"),
+    "no way to the secrets": ("single", {}, {"stack_secrets_command": ["cat", "/no/such/file"]}, "cat read ended with 1: cat: read: No such file or directory"),
     "no key of theirs": ("managed", {}, {**VAULT, "stack_s3_secret_key": ""}, "stack_bucket, stack_s3_access_key and stack_s3_secret_key must say"),
 }
 
@@ -58,6 +59,15 @@ def test_the_inventories_are_accepted(inventory, tmp_path):
     run = prepare(inventory, {}, tmp_path, VAULT if inventory == "managed" else {})
     assert run.returncode == 0, run.stdout + run.stderr
     assert not list(tmp_path.rglob("secrets.yml")), "a check has left secrets behind"
+
+
+def test_a_command_keeps_the_key_of_their_store(tmp_path):
+    keeper = tmp_path / "keeper"
+    keeper.write_text("""#!/bin/sh\necho '{"stack_s3_access_key": "theirs", "stack_s3_secret_key": "kept-by-a-command", "postgresql_login_password": "x"}'\n""")
+    keeper.chmod(0o755)
+    run = prepare("managed", {}, tmp_path, {"stack_secrets_command": [str(keeper)], "postgresql_login_password": "given-by-a-vault"})
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "kept-by-a-command" not in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("case", REFUSED)
