@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECRETS = "---\nstack_minio_root_password: thepasswordofroot\n"
@@ -78,6 +79,15 @@ def test_what_cannot_be_looked_at_is_told(tmp_path: pathlib.Path):
     assert "The audit could not look at this (store): The module interpreter '/opt/minio-python/bin/python' was not found. Mend that" in done.stdout
     assert "changed=0" in done.stdout and "thepasswordofroot" not in done.stdout + (tmp_path / "report.html").read_text()
     assert {(tmp_path / f"report.{name}").stat().st_mode & 0o777 for name in ("json", "html")} == {0o600}
+
+
+def test_an_encrypted_file_may_be_read_and_its_copies_in_the_clear_may_not(tmp_path: pathlib.Path):
+    (tmp_path / "password").write_text("a password")
+    (tmp_path / "secrets.yml.old").write_text(SECRETS)
+    text = VaultLib([("default", VaultSecret(b"a password"))]).encrypt(SECRETS).decode()
+    run(tmp_path, {"stack_s3_port": 9}, text, "--check", f"--vault-password-file={tmp_path / 'password'}")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [each["subject"] for each in report["findings"] if each["host"] == "controller"] == [str(tmp_path / "secrets.yml.old")]
 
 
 SITE = """
