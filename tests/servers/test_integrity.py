@@ -26,7 +26,7 @@ from filestore import Filestore
 from test_filestore_runs import ENGINE, command, odoo_conf
 
 ADDON = """
-CREATE TABLE s3_gc_mark (id serial, fname varchar, marked_at timestamp DEFAULT now());
+CREATE TABLE s3_gc_mark (id serial, fname varchar, marked_at timestamp DEFAULT now(), asked_at timestamp);
 CREATE TABLE s3_outbox (id serial, fname varchar, node varchar);
 """
 
