@@ -219,7 +219,8 @@ class Command:
         except subprocess.CalledProcessError as error:
             said = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing of it"]
             # Some programs quote what they were given.
-            secret = [value for value in {**self._values, **given}.values() if isinstance(value, str) and len(value) >= 8 and value in said[0]]
+            values = [value for value in {**self._values, **given}.values() if isinstance(value, str) and len(value) >= 8]
+            secret = [value for value in values if value in said[0] or json.dumps(value)[1:-1] in said[0]]
             raise SecretsError(f"{self.place} {what} ended with {error.returncode}: {'it says a secret' if secret else said[0]}") from error
         return done.stdout
 

@@ -36,8 +36,9 @@ REFUSED = {
     ),
     "an encrypted file": ({}, "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "and no password of ansible-vault opens them: give the right one"),
     "a command that fails": ({"stack_secrets_command": ["cat", "/no/such/file"]}, SECRETS, "cat read ended with 1: cat: read: No such file or directory"),
-    "a variable that wins": ({"stack_s3_secret_key": "another"}, SECRETS, "The inventory says stack_s3_secret_key otherwise than"),
-    "a login that wins": ({"stack_database_login": "b"}, SECRETS, "The inventory says stack_database_login otherwise than"),
+    "a variable that wins": ({"stack_s3_secret_key": "another"}, SECRETS, "The inventory says stack_s3_secret_key beside "),
+    "the same in two places": ({"stack_s3_secret_key": "thesecretkeyofthestore"}, SECRETS, "The inventory says stack_s3_secret_key beside "),
+    "a login that wins": ({"stack_database_login": "b"}, SECRETS, "The inventory says stack_database_login beside "),
     "no store of ours": ({"test_no_store": True, "rotate": "s3"}, SECRETS, "The group s3 has no host: the object store is somebody else's"),
 }
 

@@ -96,7 +96,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     for target in store.config.buckets.values() if store.config.gc_unversioned != "allow" else ():
         if not store.at(target).versioned():
             raise Refused(f"{target.where} keeps no versions, so that what is deleted cannot be had back: enable versioning, or set gc_unversioned to allow")
-    _get_back(store, transaction, report)
+    _get_back(store, transaction, deadline, report)
     with transaction() as cursor:
         horizon, report.horizon_age = _horizon(cursor, store.config.gc_grace_hours)
         cursor.execute("SELECT DISTINCT left(fname, 2) FROM s3_gc_mark WHERE marked_at < %s ORDER BY 1", [horizon])
@@ -115,7 +115,7 @@ def collect(store: ObjectStore, transaction: Transaction, seconds: float = 3600)
     return report
 
 
-def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> None:
+def _get_back(store: ObjectStore, transaction: Transaction, deadline: float, report: Report) -> None:
     """Restore what the store has deleted too late: it gave no answer when it was asked to, and somebody has stored the content again since."""
     with transaction() as cursor:
         cursor.execute(
@@ -128,6 +128,9 @@ def _get_back(store: ObjectStore, transaction: Transaction, report: Report) -> N
         return
     transfer = Transfer(store.config)
     for fname in names:
+        if time.monotonic() > deadline:
+            report.complete = False
+            return
         try:
             with transaction() as cursor:
                 if hold_if_referenced(cursor, fname):
