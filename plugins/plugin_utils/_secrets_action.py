@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import abc
 import typing as t
 
 from ansible.parsing.vault import VaultLib, VaultSecretsContext
@@ -29,12 +30,12 @@ class SecretsAction(ActionBase):
             # Not raised, so that a task may tell what went wrong where no_log hides it.
             return {**returned, "failed": True, "msg": str(error)}
 
+    @abc.abstractmethod
     def result(self, store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """What the module does.
 
         :raises SecretsError: it cannot be done.
         """
-        raise NotImplementedError
 
     def _store(self, options: dict[str, t.Any]) -> Store:
         if options["command"] == []:

@@ -64,6 +64,7 @@ class File:
         self.encrypted = False
         self._vault = vault
         self._text = ""
+        self._values: dict[str, t.Any] = {}
         # What VaultLib.encrypt is to be given: for all of the file, and for its encrypted values.
         self._key: dict[str, t.Any] = {}
         self._keys: dict[str, dict[str, t.Any]] = {}
@@ -81,11 +82,11 @@ class File:
         if self.encrypted:
             opened = self._decrypted(text)
             self._text, self._key = str(opened), opened.key
-        values, self._keys = self._understood(self._text)
-        return values
+        self._values, self._keys = self._understood(self._text)
+        return dict(self._values)
 
     def write(self, due: dict[str, str | None], check_mode: bool) -> None:
-        values, _keys = self._understood(self._text)
+        after = wanted(self._values, due)
         text, right = self._text or HEADER, True
         if not text.endswith("\n"):
             text += "\n"
@@ -95,18 +96,18 @@ class File:
             one = rf"(?m)^{re.escape(name)}[ \t]*:(?:[ \t]*!vault[ \t]*\|-?[ \t]*\n(?:[ \t]+\S.*\n)+|.*\n(?![ \t]+\S))"
             text, found = re.subn(one, line.replace("\\", r"\\"), text)
             # It may be there by another spelling, or twice.
-            right = right and found == (name in values)
+            right = right and found == (name in self._values)
             if not found:
                 text += line
         try:
-            right = right and self._understood(text)[0] == wanted(values, due)
+            right = right and self._understood(text)[0] == after
         except SecretsError:
             right = False
         if not right:
             raise SecretsError(f"{self.place} has {', '.join(due)} in a form that cannot be changed: put each of them on a line of its own, as 'name: value'.")
         if not check_mode:
             replace(self.place, self._encrypted(text, self._key) if self.encrypted else text)
-            self._text = text
+            self._text, self._values = text, after
 
     def _line(self, name: str, value: str) -> str:
         if self.encrypted or not self._keys:
@@ -235,10 +236,13 @@ def change(store: Store, changes: dict[str, str | None], check_mode: bool) -> di
 
     :raises SecretsError: it cannot be done, and nothing was changed.
     """
+    return _carry_out(store, store.read(), changes, check_mode)
+
+
+def _carry_out(store: Store, values: dict[str, t.Any], changes: dict[str, str | None], check_mode: bool) -> dict[str, t.Any]:
     wrong = [name for name in changes if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)]
     if wrong:
         raise SecretsError(f"{', '.join(wrong)} is no name of a variable.")
-    values = store.read()
     due = {name: value for name, value in changes.items() if values.get(name) != value}
     if due:
         store.write(due, check_mode)
@@ -266,7 +270,7 @@ def ensure(store: Store, names: list[str], length: int, check_mode: bool) -> dic
     if empty:
         raise SecretsError(f"{store.place} has {', '.join(empty)} without a value.")
     new = {name: random_secret(length) for name in names if name not in values}
-    result = change(store, dict(new), check_mode)
+    result = _carry_out(store, values, dict(new), check_mode)
     return {
         "changed": result["changed"],
         "generated": list(new),

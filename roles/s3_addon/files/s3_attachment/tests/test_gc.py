@@ -193,16 +193,14 @@ class TestGarbage(CommittedCase):
         waits = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
         self.collect(waits)
         self.assertTrue(self.is_there(fname))
-        with self.transaction() as env:
-            env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '61 minutes' WHERE fname = %s", [fname])
+        self.age(fname)
         # A newer mark: the last reference went a moment ago.
         self.unlink(self.committed(b"other" + secrets.token_bytes(9))[0])
         with self.transaction() as env:
             env["s3.gc.mark"]._mark(env.cr, fname)
         self.collect(waits)
         self.assertTrue(self.is_there(fname))
-        with self.transaction() as env:
-            env.cr.execute("UPDATE s3_gc_mark SET marked_at = marked_at - interval '61 minutes' WHERE fname = %s", [fname])
+        self.age(fname)
         self.collect(waits)
         self.assertFalse(self.is_there(fname))
 
