@@ -53,9 +53,12 @@ class FaultProxy:
         self._connections: set[asyncio.Task[None]] = set()
 
     def set(self, fault: str) -> None:
-        """Behave like that from now on; to be called from another thread."""
+        """Behave like that from now on; to be called from another thread. TimeoutError where it does not within ten seconds."""
         self.fault = fault
+        ends = time.monotonic() + 10
         while (self._server is None) != (fault == "refuse"):
+            if time.monotonic() > ends:
+                raise TimeoutError(f"the proxy on port {self.port} does not behave as {fault!r}")
             time.sleep(0.01)
 
     async def run(self) -> None:

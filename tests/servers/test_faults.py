@@ -55,6 +55,7 @@ def running(proxy: FaultProxy) -> Iterator[FaultProxy]:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
+        proxy.set(proxy.fault)  # by then it listens
         yield proxy
     finally:
         loop.call_soon_threadsafe(task.cancel)
