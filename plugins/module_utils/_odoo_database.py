@@ -21,6 +21,7 @@ class Wanted:
     """What was asked for."""
 
     modules: list[str]
+    versions: dict[str, str]
     language: str | None
     country: str | None
     login: str
@@ -35,13 +36,14 @@ class Plan:
     initialise: bool = False
     settle: dict[str, Any] = field(default_factory=dict)
     install: list[str] = field(default_factory=list)
+    update: list[str] = field(default_factory=list)
     resume: list[str] = field(default_factory=list)
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
-        return bool(self.initialise or self.settle or self.install or self.resume)
+        return bool(self.initialise or self.settle or self.install or self.update or self.resume)
 
     @property
     def actions(self) -> list[str]:
@@ -55,6 +57,7 @@ class Plan:
             words.append("set the administrator's " + " and ".join(sorted(self.settle["admin"])))
         if self.install:
             words.append("install " + ", ".join(self.install))
+        words += [f"update {name} to {self.after['versions'][name]}" for name in self.update]
         if self.resume:
             words.append("finish what was begun with " + ", ".join(self.resume))
         return words
@@ -84,6 +87,9 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
         found.settle["admin"] = admin
     found.install = [name for name in wanted.modules if modules.get(name) not in INSTALLED and (name != "base" or not found.initialise)]
     # Of a first installation that was interrupted, only what is not wanted anyway; base is installed first in any case.
+    versions = {name: version for name, version in (state.get("versions") or {}).items() if name in wanted.versions and modules[name] == "installed"}
+    right = {name: _whole(wanted.versions[name], state["versions"]["base"]) for name in versions}
+    found.update = sorted(name for name, version in versions.items() if version != right[name])
     found.resume = sorted(name for name, what in modules.items() if what.startswith("to ") and name not in found.install and name != "base")
     if modules.get("base") == "to upgrade":
         found.resume.insert(0, "base")
@@ -92,6 +98,7 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
     found.before = {
         "database": "absent" if found.initialise else "initialised",
         "modules": present,
+        "versions": versions,
         "languages": list(state.get("languages") or []),
         "country": country,
         "login": state.get("login"),
@@ -101,6 +108,7 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
     found.after = {
         "database": "initialised",
         "modules": sorted({"base", *wanted.modules}),
+        "versions": right,
         "languages": sorted({*(state.get("languages") or []), *([wanted.language] if wanted.language else [])}),
         "country": found.settle.get("country", country),
         "login": admin.get("login", state.get("login")),
@@ -108,3 +116,9 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
         "unfinished": [],
     }
     return found
+
+
+def _whole(version: str, base: str) -> str:
+    """A version as Odoo notes it: after the one of the release, which that of base begins with."""
+    release = ".".join(base.split(".")[:2])
+    return version if version.startswith(f"{release}.") else f"{release}.{version}"

@@ -45,10 +45,11 @@ def _column(cursor: Any, query: str, values: Iterable[Any] = ()) -> list[Any]:
 
 
 def read_state(cursor: Any) -> dict[str, Any]:
-    """The state of a database: modules with their states, languages, country and the administrator."""
+    """The state of a database: modules with their states and the versions that they were installed in, languages, country and the administrator."""
     state: dict[str, Any] = {
         "server_version": cursor.connection.server_version,
         "modules": {},
+        "versions": {},
         "languages": [],
         "country": None,
         "login": None,
@@ -57,8 +58,9 @@ def read_state(cursor: Any) -> dict[str, Any]:
     # Without its tables the database is empty; without the administrator, base was not installed to its end.
     if _column(cursor, "SELECT to_regclass('ir_module_module') IS NULL OR to_regclass('ir_model_data') IS NULL") == [True]:
         return state
-    cursor.execute("SELECT name, state FROM ir_module_module WHERE state IN ('installed', 'to install', 'to upgrade', 'to remove')")
-    state["modules"] = dict(cursor.fetchall())
+    cursor.execute("SELECT name, state, latest_version FROM ir_module_module WHERE state IN ('installed', 'to install', 'to upgrade', 'to remove')")
+    for name, what, version in cursor.fetchall():
+        state["modules"][name], state["versions"][name] = what, version
     if state["modules"].get("base") not in ("installed", "to upgrade"):
         return state
     state["languages"] = _column(cursor, "SELECT code FROM res_lang WHERE active ORDER BY code")

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: odoo_database
-short_description: Initialise a database of Odoo and install modules in it
+short_description: Initialise a database of Odoo, and install and update modules in it
 version_added: 0.1.0
 author:
   - the odooops.stack authors (@odooops)
 description:
-  - Initialises an empty database of Odoo without a browser, sets its language, its country and its administrator, and installs modules.
+  - Initialises an empty database of Odoo without a browser, sets its language, its country and its administrator, and installs and updates modules.
   - The database has to be there already, such as the role C(odooops.stack.postgresql) makes it. Odoo connects to it as its odoo.conf says.
   - What was interrupted, by a crash or a reboot, is continued by the next run.
   - Whether demonstration data is loaded, odoo.conf decides.
@@ -47,6 +47,14 @@ options:
     type: list
     elements: str
     default: []
+  versions:
+    description:
+      - Names of modules, and the version that each has to be installed in, as its manifest has it, with or without the one of Odoo before.
+      - One that is installed in another version is updated (C(odoo-bin --update)), so that its tables and views become those of the version that
+        lies on addons_path. One that is not installed is left alone.
+      - An Odoo that runs meanwhile goes on with the code that it has loaded, so restart it afterwards.
+    type: dict
+    default: {}
   language:
     description:
       - Language such as V(de_DE), which is installed if it is not.
@@ -106,6 +114,12 @@ EXAMPLES = r"""
     odoo_bin: /usr/bin/odoo
     admin_password: "{{ vault_odoo_admin_password }}"
     update_password: always
+
+- name: Update a module whose files have been replaced
+  odooops.stack.odoo_database:
+    database: odoo
+    versions:
+      our_reports: 1.2.0
 """
 
 RETURN = r"""
@@ -126,6 +140,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import time
 from typing import IO, Any
 
@@ -237,11 +252,11 @@ def apply(odoo: Odoo, steps: Plan) -> None:
     if steps.settle:
         odoo.inside("settle", **steps.settle)
     begun = [name for name in steps.resume if name not in steps.install]
-    if steps.install or begun:
+    if steps.install or steps.update or begun:
         states = odoo.inside("inspect")["modules"]
         # A fresh base has brought some along; what is to be removed is so by any update.
         install = [name for name in steps.install + begun if states.get(name) not in ("installed", "to upgrade", "to remove")]
-        update = [name for name in begun if states.get(name) == "to upgrade"]
+        update = steps.update + [name for name in begun if states.get(name) == "to upgrade"]
         if "to remove" in states.values() and not install and not update:
             update = ["base"]
         options = [f"--{option}={','.join(names)}" for option, names in (("init", install), ("update", update)) if names]
@@ -259,6 +274,7 @@ def main() -> None:
             "source": {"type": "path"},
             "system_user": {"type": "str", "default": "odoo"},
             "modules": {"type": "list", "elements": "str", "default": []},
+            "versions": {"type": "dict", "default": {}},
             "language": {"type": "str"},
             "country": {"type": "str"},
             "admin_login": {"type": "str", "default": "admin"},
@@ -272,6 +288,7 @@ def main() -> None:
     params = module.params
     wanted = Wanted(
         modules=params["modules"],
+        versions=params["versions"],
         language=params["language"],
         country=params["country"],
         login=params["admin_login"],
@@ -282,6 +299,9 @@ def main() -> None:
     try:
         if wanted.password in ("", "admin"):
             raise Failure("admin_password is empty, or the one of every new database: choose another.")
+        unclear = [name for name, version in wanted.versions.items() if not re.fullmatch(r"[0-9]+(\.[0-9]+)+", version if isinstance(version, str) else "")]
+        if unclear:
+            raise Failure(f"versions of {', '.join(unclear)}: give text such as '1.2.0' or '1.10', in quotes.")
         if not module.check_mode:
             odoo.hold_lock()
         steps = plan(read(odoo), wanted)
@@ -293,7 +313,7 @@ def main() -> None:
             if left.changed:
                 raise Failure(
                     f"Odoo did not {' and '.join(left.actions)}: a module has to lie in a directory on addons_path of {params['config_file']}, "
-                    "and its dependencies as well."
+                    "and its dependencies as well; a version has to be the one of the manifest there."
                 )
     except Failure as failure:
         module.fail_json(msg=str(failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
@@ -47,6 +48,12 @@ def installed(tarball, tmp_path_factory):
     path = tmp_path_factory.mktemp("collections")
     run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", "--collections-path", str(path), str(tarball), ANSIBLE_COLLECTIONS_PATH=str(path))
     return path
+
+
+def test_addon_has_the_version_of_the_collection():
+    """By it the role knows that a database has the addon of an older release, so each release has to have another one."""
+    manifest = ast.literal_eval((ROOT / "roles/s3_addon/files/s3_attachment/__manifest__.py").read_text())
+    assert manifest["version"] == yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
 
 
 def test_tarball_has_what_users_need_and_nothing_else(tarball):

@@ -171,6 +171,35 @@ def test_interrupted_run_is_made_good(host: Host):
     assert pid(host) != before
 
 
+UPDATED = "Have the addon in the database as it is on the disk"
+
+
+def query(host: Host, statement: str) -> str:
+    return host.check_output("cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 odoo -c %s", statement)
+
+
+def older_database(host: Host) -> None:
+    """What an older release has left: another version, and a table without a column that this one has."""
+    query(host, "ALTER TABLE s3_gc_mark DROP COLUMN asked_at; UPDATE ir_module_module SET latest_version = '0.0.9' WHERE name = 's3_attachment'")
+
+
+def test_older_release_is_updated_in_the_database(host: Host):
+    """Before Odoo gets to run with the new code; a check tells it as well."""
+    older_database(host)
+    host.check_output("sed -i 's/\"version\": .*/\"version\": \"0.0.9\",/' /opt/odoo/addons/s3_attachment/__manifest__.py")
+    expected = ["Install the addon", UPDATED, "Restart Odoo where it is older than the addon"]
+    assert play("again.yml", {}, "--check").changed[:3] == expected
+    assert play("again.yml", {}).changed == expected
+    assert query(host, "SELECT count(*) FROM information_schema.columns WHERE table_name = 's3_gc_mark' AND column_name = 'asked_at'") == "1"
+    assert play("again.yml", {}).changed == []
+
+
+def test_update_that_did_not_come_to_pass_is_made_good(host: Host):
+    older_database(host)
+    assert play("again.yml", {}).changed == [UPDATED]
+    assert play("again.yml", {}).changed == []
+
+
 def test_check_where_odoo_is_not_there_yet():
     run = play("again.yml", {"test_hosts": "bare"}, "--check", "--diff")
     assert run.code == 0, run.output

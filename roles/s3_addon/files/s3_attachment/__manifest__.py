@@ -5,7 +5,7 @@
 {  # noqa: B018
     "name": "Attachments in an object store",
     "summary": "Keeps the contents of attachments in a bucket of any S3 store, under the names that they have in the filestore",
-    "version": "1.0.0",
+    "version": "0.1.0",
     "category": "Technical",
     "author": "the odooops.stack authors",
     "website": "https://github.com/odooops/stack",

@@ -71,14 +71,14 @@ def test_the_state_of_an_empty_database():
 
 
 def test_the_state_of_a_base_that_is_not_installed_to_its_end():
-    state = inside.read_state(Cursor({"to_regclass": [(False,)], "FROM ir_module_module": [("base", "to install")]}))
+    state = inside.read_state(Cursor({"to_regclass": [(False,)], "FROM ir_module_module": [("base", "to install", None)]}))
     assert (state["modules"], state["login"]) == ({"base": "to install"}, None)
 
 
 def test_the_state_of_a_whole_database():
     answers = {
         "to_regclass": [(False,)],
-        "FROM ir_module_module": [("base", "installed"), ("web", "to upgrade")],
+        "FROM ir_module_module": [("base", "installed", "19.0.1.3"), ("web", "to upgrade", "19.0.1.0")],
         "FROM res_lang": [("de_DE",), ("en_US",)],
         "res_company": [("DE",)],
         "res_users": [("boss", "$hash")],
@@ -86,6 +86,7 @@ def test_the_state_of_a_whole_database():
     assert inside.read_state(Cursor(answers)) == {
         "server_version": 150018,
         "modules": {"base": "installed", "web": "to upgrade"},
+        "versions": {"base": "19.0.1.3", "web": "19.0.1.0"},
         "languages": ["de_DE", "en_US"],
         "country": "DE",
         "login": "boss",

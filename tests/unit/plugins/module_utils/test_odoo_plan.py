@@ -18,7 +18,7 @@ def verify(password: str, stored: str) -> bool:
 
 
 def wanted(**changes) -> Wanted:
-    values = {"modules": ["web", "contacts"], "language": "de_DE", "country": "DE", "login": "boss", "password": "a secret", "always_password": False}
+    values = {"modules": ["web", "contacts"], "versions": {}, "language": "de_DE", "country": "DE", "login": "boss", "password": "a secret", "always_password": False}
     return Wanted(**(values | changes))
 
 
@@ -26,6 +26,7 @@ def state(**changes) -> dict:
     values = {
         "server_version": 150000,
         "modules": {"base": "installed", "web": "installed", "contacts": "installed", "mail": "installed"},
+        "versions": {"base": "19.0.1.3", "web": "19.0.1.0", "contacts": "19.0.1.0", "mail": "19.0.1.19"},
         "languages": ["de_DE", "en_US"],
         "country": "DE",
         "login": "boss",
@@ -44,6 +45,7 @@ def test_an_empty_database_is_initialised(empty):
     assert found.after == {
         "database": "initialised",
         "modules": ["base", "contacts", "web"],
+        "versions": {},
         "languages": ["de_DE"],
         "country": "DE",
         "login": "boss",
@@ -141,3 +143,33 @@ def test_without_a_password_the_administrator_is_left_alone(password):
     assert "admin" not in found.settle
     assert found.install == ["crm"]
     assert (found.before["login"], found.after["login"]) == ("somebody", "somebody")
+
+
+@pytest.mark.parametrize("version", ["1.19", "19.0.1.19"])
+def test_a_module_of_the_right_version_is_left_alone(version):
+    found = plan(state(), wanted(versions={"mail": version}), verify)
+    assert not found.changed and found.before == found.after
+    assert found.before["versions"] == {"mail": "19.0.1.19"}
+
+
+@pytest.mark.parametrize("present", ["19.0.1.18", "19.0.1.20", "18.0.1.19", None])
+def test_a_module_of_another_version_is_updated(present):
+    before = state()
+    before["versions"]["mail"] = present
+    found = plan(before, wanted(versions={"mail": "1.19", "web": "1.0"}), verify)
+    assert found.changed and found.update == ["mail"]
+    assert found.actions == ["update mail to 19.0.1.19"]
+    assert (found.before["versions"]["mail"], found.after["versions"]["mail"]) == (present, "19.0.1.19")
+
+
+@pytest.mark.parametrize("what", ["to upgrade", "to install", None])
+def test_a_module_that_is_not_installed_or_is_being_so_is_not_updated_for_its_version(what):
+    """What was begun is finished in any case, and has the version of the disk then."""
+    before = state()
+    before["modules"] |= {"mail": what} if what else {}
+    before["versions"]["mail"] = "19.0.1.18"
+    if not what:
+        del before["modules"]["mail"], before["versions"]["mail"]
+    found = plan(before, wanted(versions={"mail": "1.19"}), verify)
+    assert found.update == []
+    assert found.resume == (["mail"] if what else [])

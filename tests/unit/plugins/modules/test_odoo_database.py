@@ -26,7 +26,8 @@ class Server:
         self.inputs = []
         self.unreachable = None
         self.known = {"base", "web", "contacts", "mail"}
-        self.state = {"server_version": 150000, "modules": {}, "languages": [], "country": None, "login": None, "hash": None}
+        self.state = {"server_version": 150000, "modules": {}, "versions": {}, "languages": [], "country": None, "login": None, "hash": None}
+        self.on_disk = "19.0.1.0"
         self.dies_at = None
 
     def run_command(self, command, data=None, **_unused):
@@ -60,6 +61,7 @@ class Server:
     def install(self, names):
         for name in self.known.intersection(names):
             self.state["modules"][name] = "installed"
+            self.state["versions"][name] = self.on_disk
         if self.state["hash"] is None:
             self.state |= {"login": "admin", "hash": odoo_database_hash("admin"), "languages": ["en_US"]}
 
@@ -181,3 +183,24 @@ def test_the_factory_password_is_no_password(run, password):
 def test_the_environment_is_odoo_s_own(run, server):
     run(source="/opt/odoo/src", ca_file="/etc/ssl/ca.pem")
     assert {"-i", "PYTHONPATH=/opt/odoo/src", "PGSSLROOTCERT=/etc/ssl/ca.pem"} < set(server.commands[0])
+
+
+def test_a_module_whose_files_are_newer_is_updated_once(run, server):
+    run()
+    server.commands.clear()
+    server.on_disk = "19.0.1.10"
+    done = run(versions={"contacts": "1.10", "mail": "1.10"})
+    assert done["actions"] == ["update contacts to 19.0.1.10"]
+    assert [command[-1] for command in server.commands if "--stop-after-init" in command] == ["--update=contacts"]
+    assert not run(versions={"contacts": "1.10"})["changed"]
+
+
+def test_a_version_that_is_not_on_the_disk_is_told(run):
+    run()
+    assert "did not update contacts to 19.0.2.0" in run(versions={"contacts": "2.0"})["msg"]
+
+
+@pytest.mark.parametrize("version", [1.1, 1, "", "latest", None])
+def test_a_version_that_is_none_is_refused(run, server, version):
+    assert run(versions={"contacts": version})["msg"].startswith("versions of contacts: give text")
+    assert server.commands == []
