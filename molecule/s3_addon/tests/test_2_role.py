@@ -188,7 +188,7 @@ def test_older_release_is_updated_in_the_database(host: Host):
     older_database(host)
     host.check_output("sed -i 's/\"version\": .*/\"version\": \"0.0.9\",/' /opt/odoo/addons/s3_attachment/__manifest__.py")
     expected = ["Install the addon", UPDATED, "Restart Odoo where it is older than the addon"]
-    assert play("again.yml", {}, "--check").changed[:3] == expected
+    assert play("again.yml", {}, "--check").changed == expected
     assert play("again.yml", {}).changed == expected
     assert query(host, "SELECT count(*) FROM information_schema.columns WHERE table_name = 's3_gc_mark' AND column_name = 'asked_at'") == "1"
     assert play("again.yml", {}).changed == []
