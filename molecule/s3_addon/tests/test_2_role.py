@@ -186,7 +186,7 @@ def older_database(host: Host) -> None:
 def test_older_release_is_updated_in_the_database(host: Host):
     """Before Odoo gets to run with the new code; a check tells it as well."""
     older_database(host)
-    host.check_output("sed -i 's/\"version\": .*/\"version\": \"0.0.9\",/' /opt/odoo/addons/s3_attachment/__manifest__.py")
+    host.check_output('sed -i \'s/"version": .*/"version": "0.0.9",/\' /opt/odoo/addons/s3_attachment/__manifest__.py')
     expected = ["Install the addon", UPDATED, "Restart Odoo where it is older than the addon"]
     assert play("again.yml", {}, "--check").changed == expected
     assert play("again.yml", {}).changed == expected

@@ -24,7 +24,7 @@ from .config import Config
 from .digests import digest
 from .errors import ConfigError, Corrupt, StoreError, Unavailable, kind
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
-from .wire import Answer, Connection, Disconnected, Endpoint, Sink, Slice, Throttle
+from .wire import Answer, Body, Connection, Disconnected, Endpoint, Sink, Throttle
 
 # What boto3 calls so, by the headers that it sends and gets.
 HEADERS = {
@@ -176,15 +176,21 @@ class Client:
         size, etag = int(headers.get("content-length", -1)), headers.get("etag", "").strip('"')
         sha1 = checksums.of_whole(headers.get("x-amz-checksum-sha1", ""), etag) if self.features.checksum else None
         if packed := gzipped.is_packed(headers.get("content-encoding")):
-            size, sha1 = gzipped.plain_size({name: headers.get(f"x-amz-meta-{name}", "") for name in gzipped.NAMES}, size, sha1), None
+            size, sha1 = gzipped.plain_size(headers, size, sha1), None
         return Found(size, sha1, etag, packed, headers)
+
+    def describe(self, fname: str, content_type: str = "application/octet-stream") -> dict[str, str]:
+        """What a request says of the content that it stores, as headers."""
+        parsed = keys.parse(fname)
+        instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
+        return {"content-type": content_type, "x-amz-meta-sha1": parsed.sha1, **instance, **described(self.config.placement(parsed.route).parameters)}
 
     def call(self, method: str, name: str | None, **arguments: Any) -> Answer:
         """A request, tried again where that may help; ``name`` is a content or begins with a dot, and the bucket itself is None.
 
         :param query: sorted and percent-encoded.
         :param headers: their names in lower case.
-        :param body: ``bytes`` or a :class:`Slice`.
+        :param body: in memory, or a :class:`Slice`.
         :param accept: which statuses besides those of success are no errors.
         :param action: what this is called in messages, instead of the method.
         """
@@ -217,7 +223,7 @@ class Client:
         *,
         query: str = "",
         headers: dict[str, str] | None = None,
-        body: bytes | Slice = b"",
+        body: Body = b"",
         accept: tuple[int, ...] = (),
         sink: Sink | None = None,
         action: str = "",
@@ -228,12 +234,14 @@ class Client:
                 answer = connection.request(method, target, signed, body, sink)
         except Disconnected as error:
             raise Unavailable(f"could not {self._what(action or method, name)}: no complete answer ({error})") from error
-        if answer.status < 300 or answer.status in accept:
+        # A server begins the answer to what takes its time before it knows how it ends. (What is read may have this in it.)
+        failed = method in ("PUT", "POST") and b"<Error>" in answer.body
+        if (answer.status < 300 and not failed) or answer.status in accept:
             return answer
         raise self._error(answer, action or method, name)
 
     def _request(
-        self, method: str, name: str | None, *, query: str = "", headers: dict[str, str] | None = None, body: bytes | Slice = b""
+        self, method: str, name: str | None, *, query: str = "", headers: dict[str, str] | None = None, body: Body = b""
     ) -> tuple[Endpoint, str, dict[str, str]]:
         """Where a request goes, its target and its signed headers."""
         config = self._of(name)
@@ -285,11 +293,9 @@ class _LocalFailure(Exception):
         self.error = error
 
 
-def described(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """What boto3 calls so, as headers: what a request says of the object that it stores."""
-    names = {"ContentType": "content-type", "ContentEncoding": "content-encoding", **HEADERS}
-    metadata = {f"x-amz-meta-{name}": value for name, value in parameters.get("Metadata", {}).items()}
-    return {names[name]: value for name, value in parameters.items() if name != "Metadata"} | metadata
+def described(parameters: Mapping[str, str]) -> dict[str, str]:
+    """What boto3 calls so, as headers: how an object is to be kept."""
+    return {HEADERS[name]: value for name, value in parameters.items()}
 
 
 def element(document: bytes, name: bytes) -> str:

@@ -11,13 +11,13 @@ import os
 from collections.abc import Iterator
 
 from .errors import Corrupt
-from .wire import CHUNK, Slice
+from .wire import CHUNK, Body, Slice
 
 
-def digest(body: bytes | Slice, algorithm: str) -> str:
+def digest(body: Body, algorithm: str) -> str:
     """The digest in hexadecimal, in constant memory."""
     found = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in [body] if isinstance(body, bytes) else chunks(body):
+    for chunk in chunks(body) if isinstance(body, Slice) else [body]:
         found.update(chunk)
     return found.hexdigest()
 

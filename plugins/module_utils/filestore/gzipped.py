@@ -27,9 +27,9 @@ from typing import Any, BinaryIO, NamedTuple
 from .errors import Corrupt, StoreError
 from .notes import WritableNotes
 
-ENCODING = "gzip"
+_ENCODING = "gzip"
 # What the metadata say besides the SHA-1 of the content: of how many bytes it is, and of which and how many the object.
-NAMES = ("size", "packed-size", "packed-sha1")
+_NAMES = ("x-amz-meta-size", "x-amz-meta-packed-size", "x-amz-meta-packed-sha1")
 _NOTE = "gzip"
 # Seconds: for so long a process believes that there is no note; and after so long everybody knows it, though clocks differ.
 _BELIEVED = 60
@@ -152,21 +152,21 @@ def pack(body: bytes | bytearray | BinaryIO, sha1: str) -> Packed | None:
 
 def is_packed(content_encoding: str | None) -> bool:
     """Whether an object with that header is compressed; servers may name there as well how it was sent."""
-    return ENCODING in (content_encoding or "").lower().replace(",", " ").split()
+    return _ENCODING in (content_encoding or "").lower().replace(",", " ").split()
 
 
-def metadata(packed: Packed, size: int) -> dict[str, str]:
+def headers(packed: Packed, size: int) -> dict[str, str]:
     """What the object is to say of a content of so many bytes."""
-    return dict(zip(NAMES, (str(size), str(packed.size), packed.sha1), strict=True))
+    return {"content-encoding": _ENCODING, **dict(zip(_NAMES, (str(size), str(packed.size), packed.sha1), strict=True))}
 
 
 def plain_size(found: Mapping[str, str], length: int, sha1: str | None) -> int:
-    """How many bytes a compressed content has, by its metadata; -1 where they do not say it, or speak of another object than this one.
+    """How many bytes a compressed content has, by the headers of its object; -1 where they do not say it, or speak of another object than this one.
 
     :param length: how many bytes the object has.
     :param sha1: their SHA-1, if the server knows it.
     """
-    size, packed_size, packed_sha1 = (found.get(name, "") for name in NAMES)
+    size, packed_size, packed_sha1 = (found.get(name, "") for name in _NAMES)
     right = packed_size == str(length) and sha1 in (packed_sha1, None)
     return int(size) if right and re.fullmatch("[0-9]{1,15}", size) else -1
 

@@ -4,24 +4,26 @@
 
 """A large content, sent in parts that travel side by side.
 
-No more than a few parts are on their way at a time, and of a content that is in memory already none is copied for it. The server checks
-each part; that they make the content of that name is found out here, before they become an object.
+No more than a few parts are on their way at a time, and none is copied for it: they come from the file, or from the memory that has the content
+already. The server checks each part; that they make the content of that name is found out here, before they become an object.
 """
 
 from __future__ import annotations
 
 import collections
 import hashlib
-import io
+import html
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from . import checksums
-from .errors import Corrupt, Unavailable
+from .client import Client, element
+from .digests import chunks, digest
+from .errors import Corrupt, NotFound, StoreError, Unavailable
+from .wire import Slice
 
 _logger = logging.getLogger(__name__)
 
@@ -29,108 +31,119 @@ PART_SIZE = 8 * 1024 * 1024
 IN_FLIGHT = 3
 
 
-class View(io.RawIOBase):
-    """A part of the memory as a file to read from."""
-
-    def __init__(self, memory: memoryview) -> None:
-        super().__init__()
-        self._memory = memory
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: len(self._memory)}[whence]
-        return self._position
-
-    def readinto(self, target: Any) -> int:
-        piece = self._memory[self._position : self._position + len(target)]
-        target[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
-
-
 def upload(
-    client: Any, where: dict[str, str], body: bytes | bytearray | BinaryIO, sha1: str, *, begin: dict[str, Any], end: dict[str, Any], patience: float
-) -> None:
+    client: Client,
+    fname: str,
+    body: bytes | Slice,
+    sha1: str,
+    *,
+    headers: dict[str, str],
+    replace: bool,
+    part_size: int = PART_SIZE,
+    in_flight: int = IN_FLIGHT,
+    patience: float | None = None,
+) -> bool:
     """Store a content in parts; what was sent is given up if that fails.
 
-    :param client: of boto3, for S3. What it raises goes through.
-    :param where: the parameters ``Bucket`` and ``Key``.
-    :param body: all of it; a file is read from its beginning.
-    :param begin: further parameters of CreateMultipartUpload, which describe the object.
-    :param end: further parameters of CompleteMultipartUpload: its condition.
-    :param patience: for how many seconds to wait until what was sent is given up; it goes on meanwhile, or some day the bucket's own rule does it.
+    :param sha1: of the body, in hexadecimal.
+    :param headers: what describes the object.
+    :param replace: whether it may take the place of an object of that name.
+    :param part_size: in bytes.
+    :param in_flight: how many parts travel at a time.
+    :param patience: for how many seconds to wait until what was sent is given up; it goes on meanwhile, or some day the bucket's own rule does
+        it. Without it for as long as it takes.
+    :return: False if there is an object of that name by now, or the upload is gone, as it is when the answer was lost that said that it is complete.
     :raises Corrupt: the content has another SHA-1. No object was made.
-    :raises Unavailable: the server does not confirm what it was sent.
+    :raises StoreError: as of any request.
     """
-    upload_id = client.create_multipart_upload(**where, **begin, ChecksumAlgorithm="SHA1")["UploadId"]
+    upload_id = begin(client, fname, headers)
     try:
         whole = hashlib.sha1(usedforsecurity=False)
-        done: list[dict[str, Any]] = []
-        waiting: collections.deque[Future[dict[str, Any]]] = collections.deque()
-        with ThreadPoolExecutor(IN_FLIGHT, "s3-part") as pool:
+        done: list[str] = []
+        waiting: collections.deque[Future[str]] = collections.deque()
+        with ThreadPoolExecutor(in_flight, "s3-part") as pool:
             try:
-                for number, piece in enumerate(_pieces(body), 1):
-                    if len(waiting) == IN_FLIGHT:
+                for number, piece in enumerate(_pieces(body, part_size), 1):
+                    if len(waiting) == in_flight:
                         done.append(waiting.popleft().result())
-                    waiting.append(pool.submit(_send, client, {**where, "UploadId": upload_id, "PartNumber": number}, piece))
-                    whole.update(piece)
+                    waiting.append(pool.submit(_send, client, fname, upload_id, number, piece))
+                    for chunk in chunks(piece) if isinstance(piece, Slice) else [piece]:
+                        whole.update(chunk)
                 done.extend(part.result() for part in waiting)
             except BaseException:
                 # A part that came after the rest is given up would stay.
                 pool.shutdown(cancel_futures=True)
                 raise
         if whole.hexdigest() != sha1:
-            raise Corrupt(f"the bytes that were to be stored as {where['Key']} have the SHA-1 {whole.hexdigest()}")
-        client.complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload={"Parts": done}, **end)
+            raise Corrupt(f"the bytes that were to be stored as {fname} have the SHA-1 {whole.hexdigest()}")
+        complete = _end(client, fname, upload_id, done, replace)
     except BaseException:
-        # A store that gives no answer may take its time for this one too, and somebody has waited long enough.
-        giving_up = threading.Thread(target=_give_up, args=(client, {**where, "UploadId": upload_id}), daemon=True)
-        giving_up.start()
-        giving_up.join(patience)
+        _give_up(client, fname, upload_id, patience)
         raise
+    if not complete:
+        _give_up(client, fname, upload_id, patience)
+    return complete
 
 
-def _pieces(body: bytes | bytearray | BinaryIO) -> Iterator[memoryview]:
-    if isinstance(body, (bytes, bytearray)):
-        memory = memoryview(body)
-        for start in range(0, len(memory), PART_SIZE):
-            yield memory[start : start + PART_SIZE]
+def begin(client: Client, name: str, headers: dict[str, str]) -> str:
+    """Begin an upload in parts; returns its id."""
+    told = {**headers, "x-amz-checksum-algorithm": "SHA1"} if client.features.checksum else headers
+    return element(client.call("POST", name, query="uploads=", headers=told, action="store").body, b"UploadId")
+
+
+def abort(client: Client, name: str, upload_id: str) -> None:
+    """Give up an upload, so that the server removes what it has of it."""
+    client.call("DELETE", name, query=f"uploadId={quote(upload_id, safe='')}", action="give up an upload in parts of")
+
+
+def _pieces(body: bytes | Slice, size: int) -> Iterator[memoryview | Slice]:
+    if isinstance(body, Slice):
+        for start in range(0, body.length, size):
+            yield Slice(body.file, body.offset + start, min(size, body.length - start))
         return
-    body.seek(0)
-    while piece := body.read(PART_SIZE):
-        yield memoryview(piece)
+    memory = memoryview(body)
+    for start in range(0, len(memory), size):
+        yield memory[start : start + size]
 
 
-def _send(client: Any, where: dict[str, Any], piece: memoryview) -> dict[str, Any]:
+def _send(client: Client, fname: str, upload_id: str, number: int, piece: memoryview | Slice) -> str:
     """Send a part, and be sure that it arrived; what completing the upload has to say of it."""
-    checksum = checksums.encoded(hashlib.sha1(piece, usedforsecurity=False).hexdigest())
-    answer = client.upload_part(**where, Body=View(piece), ChecksumSHA1=checksum)
-    part = {"PartNumber": where["PartNumber"], "ETag": answer["ETag"]}
-    if answer.get("ChecksumSHA1") == checksum:
-        return {**part, "ChecksumSHA1": checksum}
-    if answer["ETag"].strip('"') == hashlib.md5(piece, usedforsecurity=False).hexdigest():
-        return part
-    raise Unavailable(f"part {where['PartNumber']} of {where['Key']} is not confirmed to have arrived as it was sent")
-
-
-def _give_up(client: Any, where: dict[str, Any]) -> None:
+    sha1 = checksums.encoded(digest(piece, "sha1")) if client.features.checksum else ""
+    query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
     try:
-        client.abort_multipart_upload(**where)
-    except Exception as error:  # of many kinds, and the one that led here says more
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        if code != "NoSuchUpload":
-            _logger.warning(
-                "The parts of an unfinished upload of %s stay in bucket %s until its rule for unfinished uploads removes them: %s",
-                where["Key"],
-                where["Bucket"],
-                code or type(error).__name__,
-            )
+        answer = client.call("PUT", fname, query=query, headers={"x-amz-checksum-sha1": sha1} if sha1 else {}, body=piece, action="store")
+    except Corrupt:  # what we say of the part is true: it was the way
+        raise Unavailable(f"part {number} of {fname} was damaged on the way to {client.config.of(fname).where}") from None
+    etag = answer.headers.get("etag", "")
+    if sha1 and answer.headers.get("x-amz-checksum-sha1") == sha1:
+        return f"<ETag>{html.escape(etag)}</ETag><ChecksumSHA1>{sha1}</ChecksumSHA1>"
+    if etag.strip('"') == digest(piece, "md5"):
+        return f"<ETag>{html.escape(etag)}</ETag>"
+    raise Unavailable(f"{client.config.of(fname).where} does not confirm that part {number} of {fname} arrived as it was sent")
+
+
+def _end(client: Client, fname: str, upload_id: str, parts: list[str], replace: bool) -> bool:
+    """Have the server make an object of the parts."""
+    listed = "".join(f"<Part><PartNumber>{number}</PartNumber>{part}</Part>" for number, part in enumerate(parts, 1))
+    document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
+    headers = {"content-type": "application/xml", **({} if replace else {"if-none-match": "*"})}
+    query = f"uploadId={quote(upload_id, safe='')}"
+    try:
+        return client.call("POST", fname, query=query, headers=headers, body=document.encode(), accept=(409, 412), action="store").status < 300
+    except NotFound:
+        return False
+
+
+def _give_up(client: Client, fname: str, upload_id: str, patience: float | None) -> None:
+    def remove() -> None:
+        try:
+            abort(client, fname, upload_id)
+        except NotFound:
+            pass
+        except StoreError as error:  # the one that led here says more
+            _logger.warning("The parts of an unfinished upload stay in the bucket until its rule for unfinished uploads removes them: %s", error)
+
+    # A store that gives no answer may take its time for this one too, and somebody has waited long enough.
+    giving_up = threading.Thread(target=remove, daemon=True)
+    giving_up.start()
+    giving_up.join(patience)

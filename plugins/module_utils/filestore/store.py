@@ -37,8 +37,6 @@ except ImportError as error:
 ASK_FIRST = 1024 * 1024
 
 _PRECONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-# Somebody else was faster; or the upload in parts is gone, as it is when an answer was lost that said that it is complete.
-_OVERTAKEN = _PRECONDITION | {"NoSuchUpload"}
 # What the actions of messages are called in metrics and in the log.
 _OPERATIONS = {"sign a link to": "sign", "ask about versions": "other", "give up an upload in parts of": "other"}
 
@@ -103,15 +101,13 @@ class ObjectStore:
         sha1 = keys.parse(fname).sha1
         size = len(body) if isinstance(body, (bytes, bytearray)) else body.seek(0, os.SEEK_END)
         with self._asking("store", fname) as moved:
-            # Distributions have boto3 without a condition for what is sent in parts.
-            conditional = not anew and (size < self.config.multipart_threshold or self._accepts("CompleteMultipartUpload", "IfNoneMatch"))
             if not anew and (ask_first or size >= ASK_FIRST) and self._holds(fname, sha1, size):
                 return False
             wanted = self.config.gzip == "text" and size >= self.config.gzip_min_size and self._notice.ripe()
             packed = gzipped.pack(body, sha1) if wanted else None
             # Versioned buckets would otherwise keep a copy for each time the same content comes. Without a condition an object that is
             # not this content (cut short, or put there by somebody else) is replaced.
-            for replace in (False, True) if conditional else (True,):
+            for replace in (True,) if anew else (False, True):
                 if self._send(fname, body, size, packed, content_type=content_type, replace=replace):
                     moved.sent = packed.size if packed else size
                     return True
@@ -122,27 +118,16 @@ class ObjectStore:
     def _send(self, fname: str, body: bytes | BinaryIO, size: int, packed: gzipped.Packed | None, *, content_type: str, replace: bool) -> bool:
         """Send a content, or what it was packed into; False if there is something, unless that is to be replaced."""
         sha1 = keys.parse(fname).sha1
-        told: dict[str, Any] = {
-            "ContentType": content_type,
-            "Metadata": {"sha1": sha1} | ({"instance": self.config.instance_id} if self.config.instance_id else {}),
-            **self.config.placement(keys.parse(fname).route).parameters,
-        }
+        client = self._contents()
+        headers = client.describe(fname, content_type)
         if packed:
-            told["ContentEncoding"] = gzipped.ENCODING
-            told["Metadata"] |= gzipped.metadata(packed, size)
+            headers |= gzipped.headers(packed, size)
             body, size, sha1 = packed
+        sendable = _sendable(body, size)
         if size >= self.config.multipart_threshold:
-            condition = {} if replace else {"IfNoneMatch": "*"}
-            try:
-                parts.upload(self._client(), self._where(fname), body, sha1, begin=told, end=condition, patience=self.config.connect_timeout)
-            except botocore.exceptions.ClientError as error:
-                if _code(error) in _OVERTAKEN:
-                    return False
-                raise
-            return True
-        headers = {**described(told), "x-amz-checksum-sha1": checksums.encoded(sha1), **({} if replace else {"if-none-match": "*"})}
-        answer = self._contents().call("PUT", fname, headers=headers, body=_sendable(body, size), accept=(409, 412), action="store")
-        return answer.status < 300
+            return parts.upload(client, fname, sendable, sha1, headers=headers, replace=replace, patience=self.config.connect_timeout)
+        headers |= {"x-amz-checksum-sha1": checksums.encoded(sha1)} | ({} if replace else {"if-none-match": "*"})
+        return client.call("PUT", fname, headers=headers, body=sendable, accept=(409, 412), action="store").status < 300
 
     def get_bytes(self, fname: str, size: int | None = None) -> bytes:
         """The content, checked against its name; or unchecked its first ``size`` bytes."""
@@ -327,9 +312,7 @@ class ObjectStore:
                 headers = {"content-type": "text/plain", "x-amz-checksum-sha1": checksums.encoded(sha1), **described(placement.parameters)}
                 client.call("PUT", name, headers=headers, body=content, action="store")
             with self._asking("give up an upload in parts of", key):
-                where = {"Bucket": config.bucket, "Key": key}
-                upload_id = self._client().create_multipart_upload(**where, **placement.parameters)["UploadId"]
-                self._client().abort_multipart_upload(**where, UploadId=upload_id)
+                parts.abort(client, name, parts.begin(client, name, described(placement.parameters)))
         with self._asking("look up", key):
             head = client.call("HEAD", name, action="look up").headers
         if fault := self._misplaced(placement, head):

@@ -14,19 +14,17 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import html
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
-from . import checksums, keys
+from . import checksums, keys, parts
 from .client import Client, Features, described, element, text
-from .digests import check, chunks, digest
-from .errors import Corrupt, Denied, NotFound, StoreError, Unavailable
+from .digests import check, digest
+from .errors import Corrupt, Denied, NotFound, Unavailable
 from .wire import TOGETHER, Answer, Connection, Disconnected, Endpoint, Request, Slice
 
 MIB = 1024 * 1024
@@ -97,7 +95,10 @@ class Transfer(Client):
         with open(path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size >= MULTIPART_FROM and not (self.features.checksum and size <= WHOLE_UP_TO):
-                self._put_parts(fname, sha1, file, size)
+                whole = Slice(file, 0, size)
+                if not parts.upload(self, fname, whole, sha1, headers=self.describe(fname), replace=True, part_size=self.part_size, in_flight=2):
+                    # Asked again after an answer was lost that said that it is complete. Or else it was taken away, and there is nothing to read.
+                    self.read(fname)
                 return True
             body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
             if not size or not self.features.checksum:
@@ -146,7 +147,7 @@ class Transfer(Client):
         return stored
 
     def _upload_headers(self, fname: str, sha1: str, replace: bool) -> dict[str, str]:
-        headers = self._describe(fname, sha1)
+        headers = self.describe(fname)
         if self.features.checksum:
             headers["x-amz-checksum-sha1"] = checksums.encoded(sha1)
         if self.features.conditional and not replace:
@@ -212,61 +213,7 @@ class Transfer(Client):
     def restore(self, fname: str, version: str) -> None:
         """Make a former version what is read again. It is copied, at the server: nothing that the bucket keeps is taken away."""
         name = quote(f"{self.config.of(fname).bucket}/{self.config.key_of(fname)}", safe="/-_.~")
-        answer = self.call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
-        if b"<Error>" in answer.body:
-            raise self._error(answer, "PUT", fname)
-
-    # -- in parts -------------------------------------------------------------------------------------------------------
-
-    def _put_parts(self, fname: str, sha1: str, file: BinaryIO, size: int) -> None:
-        """Store a large content in parts that travel side by side, each straight from the file.
-
-        The parts' checksums do not make the one in the name, so the whole is hashed here as the parts are, and the object
-        comes into being only if the file is what its name says.
-        """
-        algorithm = {"x-amz-checksum-algorithm": "SHA1"} if self.features.checksum else {}
-        created = self.call("POST", fname, query="uploads=", headers={**self._describe(fname, sha1), **algorithm})
-        upload = quote(element(created.body, b"UploadId"), safe="-_.~")
-        try:
-            whole = hashlib.sha1(usedforsecurity=False)
-            sent = []
-            with ThreadPoolExecutor(2, "part") as pool:
-                for number, offset in enumerate(range(0, size, self.part_size), 1):
-                    piece = Slice(file, offset, min(self.part_size, size - offset))
-                    mine = hashlib.sha1(usedforsecurity=False)
-                    md5 = hashlib.md5(usedforsecurity=False)
-                    for chunk in chunks(piece):
-                        whole.update(chunk)
-                        if self.features.checksum:
-                            mine.update(chunk)
-                        else:
-                            md5.update(chunk)
-                    checks = {"sha1": mine.hexdigest(), "md5": ""} if self.features.checksum else {"sha1": "", "md5": md5.hexdigest()}
-                    sent.append(pool.submit(self._put_part, fname, upload, number, piece, **checks))
-            if whole.hexdigest() != sha1:
-                raise Corrupt(f"the local file {fname} has the SHA-1 {whole.hexdigest()}")
-            parts = "".join(f"<Part><PartNumber>{number}</PartNumber>{part.result()}</Part>" for number, part in enumerate(sent, 1))
-            document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{parts}</CompleteMultipartUpload>'
-            # The answer may be an error although its status is 200: the server begins it before it knows.
-            try:
-                done = self.call("POST", fname, query=f"uploadId={upload}", headers={"content-type": "application/xml"}, body=document.encode())
-                if b"<Error>" in done.body:
-                    raise self._error(done, "POST", fname)
-            except NotFound:
-                # Asked again after an answer was lost that said that it is complete. Or else it was taken away, and there is nothing to read.
-                self.read(fname)
-        except BaseException:
-            with contextlib.suppress(StoreError):
-                self.call("DELETE", fname, query=f"uploadId={upload}")
-            raise
-
-    def _put_part(self, fname: str, upload: str, number: int, piece: Slice, *, sha1: str, md5: str) -> str:
-        headers = {"x-amz-checksum-sha1": checksums.encoded(sha1)} if sha1 else {}
-        answer = self.call("PUT", fname, query=f"partNumber={number}&uploadId={upload}", headers=headers, body=piece)
-        etag = answer.headers.get("etag", "")
-        if (sha1 and answer.headers.get("x-amz-checksum-sha1") != checksums.encoded(sha1)) or (md5 and etag.strip('"') != md5):
-            raise Unavailable(f"{self.config.of(fname).where} does not confirm that part {number} of {fname} arrived as it was sent")
-        return f"<ETag>{html.escape(etag)}</ETag>" + (f"<ChecksumSHA1>{checksums.encoded(sha1)}</ChecksumSHA1>" if sha1 else "")
+        self.call("PUT", fname, headers={"x-amz-copy-source": f"{name}?versionId={quote(version, safe='-_.~')}"})
 
     # -- the bucket -----------------------------------------------------------------------------------------------------
 
@@ -338,13 +285,6 @@ class Transfer(Client):
             return False
         finally:
             connection.close()
-
-    # -- requests -------------------------------------------------------------------------------------------------------
-
-    def _describe(self, fname: str, sha1: str) -> dict[str, str]:
-        instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
-        placed = described(self.config.placement(keys.parse(fname).route).parameters)
-        return {"content-type": "application/octet-stream", "x-amz-meta-sha1": sha1, **instance, **placed}
 
 
 def moment(modified: str) -> float:

@@ -52,6 +52,10 @@ class Slice(NamedTuple):
     length: int
 
 
+# What is sent.
+Body = bytes | memoryview | Slice
+
+
 class Request(NamedTuple):
     """What goes to the server, with a body that is in memory."""
 
@@ -153,7 +157,7 @@ class Connection:
                 self._socket.close()
         self._socket, self._left = None, b""
 
-    def request(self, method: str, target: str, headers: dict[str, str], body: bytes | Slice = b"", sink: Sink | None = None) -> Answer:
+    def request(self, method: str, target: str, headers: dict[str, str], body: Body = b"", sink: Sink | None = None) -> Answer:
         """Send a request and read the answer; the body of a successful one goes to what ``sink`` makes of its headers, where that is given.
 
         :raises Disconnected: there was no complete answer.
@@ -209,7 +213,7 @@ class Connection:
             self._socket, self._left = connect(self._endpoint), b""
         return self._socket
 
-    def _exchange(self, method: str, head: bytes, body: bytes | Slice, sink: Sink | None) -> Answer:
+    def _exchange(self, method: str, head: bytes, body: Body, sink: Sink | None) -> Answer:
         link = self._open()
         try:
             self._send(link, head, body)
@@ -223,7 +227,7 @@ class Connection:
             return answer
         return self._receive(method, sink)
 
-    def _send(self, link: socket.socket, head: bytes, body: bytes | Slice) -> None:
+    def _send(self, link: socket.socket, head: bytes, body: Body) -> None:
         throttle = self._endpoint.throttle
         if not isinstance(body, Slice):
             # A time-out is for all that is sent at once, so that it is never much.

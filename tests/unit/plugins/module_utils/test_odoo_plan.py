@@ -18,7 +18,8 @@ def verify(password: str, stored: str) -> bool:
 
 
 def wanted(**changes) -> Wanted:
-    values = {"modules": ["web", "contacts"], "versions": {}, "language": "de_DE", "country": "DE", "login": "boss", "password": "a secret", "always_password": False}
+    values = {"modules": ["web", "contacts"], "versions": {}, "language": "de_DE", "country": "DE"}
+    values |= {"login": "boss", "password": "a secret", "always_password": False}
     return Wanted(**(values | changes))
 
 

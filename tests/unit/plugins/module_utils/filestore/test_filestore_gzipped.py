@@ -63,14 +63,14 @@ def test_what_is_packed(header, expected):
     assert gzipped.is_packed(header) is expected
 
 
-def test_metadata():
+def test_headers():
     packed = pack(TEXT)
-    said = gzipped.metadata(packed, len(TEXT))
+    said = gzipped.headers(packed, len(TEXT))
     assert gzipped.plain_size(said, packed.size, packed.sha1) == gzipped.plain_size(said, packed.size, None) == len(TEXT)
     for length, sha1 in ((packed.size - 1, packed.sha1), (packed.size, "0" * 40)):
         assert gzipped.plain_size(said, length, sha1) == -1
     assert gzipped.plain_size({}, packed.size, None) == -1
-    assert gzipped.plain_size({**said, "size": "-5"}, packed.size, None) == -1
+    assert gzipped.plain_size({**said, "x-amz-meta-size": "-5"}, packed.size, None) == -1
 
 
 def test_wrong_name():
