@@ -84,6 +84,19 @@ def test_there_and_back(objects: ObjectStore) -> None:
     assert versions(objects) == 2  # of the one and of the other, whose name begins so
 
 
+def test_only_a_server_that_checks_gets_bodies_without_a_signature(server: Server, objects: ObjectStore) -> None:
+    large = BODY[: 2 * MIB]
+    fname = keys.build(hashlib.sha1(large).hexdigest())
+    assert objects.put(fname, large) and objects.get_bytes(fname) == large
+    checks = server.name != "moto"
+    assert objects._contents().features.unsigned is checks
+    # Where it does not, this says so once and for all.
+    assert versions(objects, ".probe/checksum") == (not checks)
+    again = ObjectStore(objects.config)
+    assert again.put(FNAME, BODY) and again.get_bytes(FNAME) == BODY
+    assert again._contents().features.unsigned is checks and versions(objects, ".probe/checksum") == (not checks)
+
+
 def test_from_the_threshold_on(start_server: Callable[[str], Server]) -> None:
     objects = prepared(start_server("minio"), multipart_threshold=str(6 * MIB))
     for size, marked in ((6 * MIB - 1, False), (6 * MIB, True)):
@@ -145,8 +158,9 @@ def proxy(start_server: Callable[[str], Server]) -> Iterator[tuple[Server, Fault
         yield server, t.cast(FaultOnce, found), spoilt
 
 
-# The first request looks for the content, the second begins, the parts are those from 3 to 5, and the 6th makes the object.
-PART, END = 4, 6
+# The first request looks for the content, the second asks for the server's checks, the third begins, the parts are those from 4 to 6, and the 7th makes
+# the object.
+PART, END = 5, 7
 
 
 @pytest.mark.parametrize(

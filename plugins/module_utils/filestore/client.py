@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 from . import checksums, gzipped, keys
 from .config import Config
 from .digests import digest
-from .errors import ConfigError, Corrupt, StoreError, Unavailable, kind
+from .errors import ConfigError, Corrupt, Denied, StoreError, Unavailable, kind
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
 from .wire import Answer, Body, Connection, Disconnected, Endpoint, Sink, Throttle
 
@@ -39,7 +39,7 @@ _Some = TypeVar("_Some", bound="Client")
 
 
 class Features(NamedTuple):
-    """What a server can do; see :meth:`transfer.Transfer.probe`."""
+    """What a server can do; see :meth:`transfer.Transfer.probe` and :meth:`Client.spare_signatures`."""
 
     checksum: bool = True  # checks the SHA-1 that it is told, and says so
     unsigned: bool = True  # takes bodies whose SHA-256 is not signed
@@ -80,6 +80,7 @@ class Client:
         self._signer = Signer(config.region, _credentials(config, token))
         # Those that nobody uses at the moment, by host; what was used last is the least likely to have been closed by the server.
         self._idle: dict[str, collections.deque[Connection]] = collections.defaultdict(collections.deque)
+        self._asked = self.features.unsigned
 
     def at(self: _Some, target: Config) -> _Some:
         """The way to only one of the settings' targets, for what is about a bucket or a prefix and not about a content."""
@@ -184,6 +185,26 @@ class Client:
         parsed = keys.parse(fname)
         instance = {"x-amz-meta-instance": self.config.instance_id} if self.config.instance_id else {}
         return {"content-type": content_type, "x-amz-meta-sha1": parsed.sha1, **instance, **described(self.config.placement(parsed.route).parameters)}
+
+    def spare_signatures(self) -> None:
+        """Sign no bodies from now on, if the server compares them with the SHA-1 that it is told, which is signed in any case.
+
+        That is asked once, by an object ``<prefix>.probe/checksum`` that is told a wrong one. Where it comes into being nevertheless, or the server
+        wants bodies to be signed, they go on being so.
+
+        :raises Unavailable: there is no answer.
+        """
+        if self._asked:
+            return
+        asking = copy.copy(self)
+        asking.features = self.features._replace(unsigned=True)
+        headers = {"x-amz-checksum-sha1": checksums.encoded(hashlib.sha1(usedforsecurity=False).hexdigest()), "if-none-match": "*"}
+        with contextlib.suppress(Denied):
+            answer = asking.call("PUT", ".probe/checksum", headers=headers, body=b"not nothing\n", accept=(400, 409, 412), action="store")
+            # What a server makes of a body that is not signed may be an error as well, but not one of these.
+            if element(answer.body, b"Code") in ("BadDigest", "XAmzContentChecksumMismatch"):
+                self.features = asking.features
+        self._asked = True
 
     def call(self, method: str, name: str | None, **arguments: Any) -> Answer:
         """A request, tried again where that may help; ``name`` is a content or begins with a dot, and the bucket itself is None.

@@ -119,6 +119,8 @@ class ObjectStore:
         """Send a content, or what it was packed into; False if there is something, unless that is to be replaced."""
         sha1 = keys.parse(fname).sha1
         client = self._contents()
+        if size >= ASK_FIRST:  # smaller ones are signed in no time
+            client.spare_signatures()
         headers = client.describe(fname, content_type)
         if packed:
             headers |= gzipped.headers(packed, size)
@@ -390,7 +392,7 @@ class ObjectStore:
         clients = self._clients()
         client = clients.get("contents")
         if client is None:
-            # What is sent is signed, as not every server takes it otherwise.
+            # What is sent is signed, as not every server takes it otherwise, until that is known.
             client = clients["contents"] = Client(self.config, features=Features(unsigned=False), patience=self.config.patience)
         found: Client = client.at(self.config)
         return found

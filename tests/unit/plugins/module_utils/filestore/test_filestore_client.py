@@ -225,6 +225,45 @@ def test_an_upload_in_parts_whose_last_answer_was_lost(tmp_path, monkeypatch, th
     assert rare.asked.count("GET") == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "unsigned"),
+    [
+        (400, "XAmzContentChecksumMismatch", True),
+        (400, "BadDigest", True),
+        # They take the word UNSIGNED-PAYLOAD for a checksum, or do not know it.
+        (400, "XAmzContentSHA256Mismatch", False),
+        (403, "AccessDenied", False),
+        (501, "NotImplemented", False),
+        # The object has come into being, now or before.
+        (200, "", False),
+        (412, "PreconditionFailed", False),
+    ],
+)
+def test_bodies_go_unsigned_only_where_the_server_checks_them(monkeypatch, status, code, unsigned):
+    asked = []
+
+    def request(_self, method, target, headers, *_arguments):
+        asked.append((method, target, headers["x-amz-content-sha256"]))
+        return wire.Answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode() if code else b"")
+
+    monkeypatch.setattr(wire.Connection, "request", request)
+    found = client.Client(settings("http://127.0.0.1:1", prefix="shop/"), features=client.Features(unsigned=False))
+    for _time in range(2):
+        found.spare_signatures()
+    assert asked == [("PUT", "/test-bucket/shop/.probe/checksum", "UNSIGNED-PAYLOAD")]
+    assert found.features == client.Features(unsigned=unsigned)
+
+
+def test_without_an_answer_it_is_asked_again_whether_bodies_need_a_signature(server):
+    found = client.Client(settings(server.url, max_attempts="1"), features=client.Features(unsigned=False))
+    server.fault = 503
+    with pytest.raises(errors.Unavailable):
+        found.spare_signatures()
+    server.fault = None
+    found.spare_signatures()
+    assert found.features.unsigned and server.requests == ["PUT .probe/checksum"] * 2 and not server.objects
+
+
 def test_authorities_where_the_host_has_none(tmp_path, monkeypatch):
     assert client._authorities() is None
     for capath in (None, str(tmp_path)):
