@@ -141,7 +141,12 @@ class File:
             plain, _label, secret = self._vault.decrypt_and_get_vault_id(text)
             label = parse_vaulttext_envelope(text.encode())[3]
             return Opened(plain.decode(), {"secret": secret, "vault_id": label})
-        except (AnsibleVaultError, AnsibleVaultFormatError) as error:
+        except AnsibleVaultFormatError as error:
+            raise SecretsError(
+                f"{self.place} is encrypted, or has values that are, and one is not as ansible-vault has written it: look for lines that are cut short, "
+                "or that are a comment among those of a value."
+            ) from error
+        except AnsibleVaultError as error:
             raise SecretsError(
                 f"{self.place} is encrypted, or has values that are, and no password of ansible-vault opens them: "
                 "give the right one, as with --vault-password-file or --ask-vault-pass."

@@ -149,11 +149,15 @@ def test_without_its_password_an_encrypted_file_is_left_alone(path, vault, known
     assert text_of(path) == before
 
 
-def test_what_only_looks_encrypted(path, store):
+@pytest.mark.parametrize("form", ["{cut}", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "a: !vault |\n  {indented}\n  # mine\n"])
+def test_what_only_looks_encrypted(path, store, vault, form):
+    whole = vault.encrypt("one", secret=vault.secrets[0][1]).decode()
+    text = form.format(cut=whole[:-20], indented=whole.strip().replace("\n", "\n  "))
     with open(path, "w", encoding="utf-8") as file:
-        file.write("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
-    with pytest.raises(SecretsError, match="no password of ansible-vault opens them"):
+        file.write(text)
+    with pytest.raises(SecretsError, match="one is not as ansible-vault has written it"):
         change(store, {}, check_mode=False)
+    assert text_of(path) == text
 
 
 def test_encrypted_values(path, store, vault):
