@@ -19,7 +19,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Union
 from urllib.parse import SplitResult, unquote, urlsplit
 
 CHUNK = 256 * 1024
@@ -53,7 +53,7 @@ class Slice(NamedTuple):
 
 
 # What is sent.
-Body = bytes | memoryview | Slice
+Body = Union[bytes, memoryview, Slice]  # noqa: UP007  # pylint takes "|" between classes for an operation
 
 
 class Request(NamedTuple):
