@@ -68,8 +68,10 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
     modules: dict[str, str] = state.get("modules") or {}
     stored = state.get("hash") or ""
     found = Plan()
-    found.initialise = modules.get("base") not in INSTALLED
-    factory = found.initialise or stored == FACTORY_PASSWORD or verify(FACTORY_PASSWORD, stored)
+    empty = modules.get("base") not in INSTALLED
+    # Who gives no password leaves that to somebody else.
+    found.initialise = empty and wanted.password is not None
+    factory = empty or stored == FACTORY_PASSWORD or verify(FACTORY_PASSWORD, stored)
     country = state.get("country")
 
     if wanted.language and (factory or wanted.language not in (state.get("languages") or [])):
@@ -96,7 +98,7 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
 
     present = sorted(name for name in {"base", *wanted.modules} if modules.get(name) in INSTALLED)
     found.before = {
-        "database": "absent" if found.initialise else "initialised",
+        "database": "absent" if empty else "initialised",
         "modules": present,
         "versions": versions,
         "languages": list(state.get("languages") or []),
@@ -106,8 +108,8 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
         "unfinished": found.resume,
     }
     found.after = {
-        "database": "initialised",
-        "modules": sorted({"base", *wanted.modules}),
+        "database": "absent" if empty and not found.initialise else "initialised",
+        "modules": sorted({*present, *wanted.modules, *(["base"] if found.initialise else [])}),
         "versions": right,
         "languages": sorted({*(state.get("languages") or []), *([wanted.language] if wanted.language else [])}),
         "country": found.settle.get("country", country),

@@ -305,7 +305,7 @@ def main() -> None:
         if not module.check_mode:
             odoo.hold_lock()
         steps = plan(read(odoo), wanted)
-        if steps.initialise and wanted.password is None and not module.check_mode:
+        if steps.before["database"] == "absent" and wanted.password is None and not module.check_mode:
             raise Failure(f"The database {params['database']} has not been initialised by Odoo yet: do that first, or give admin_password.")
         if steps.changed and not module.check_mode:
             apply(odoo, steps)

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 from . import checksums, gzipped, keys
 from .config import Config
 from .digests import digest
-from .errors import ConfigError, Corrupt, Denied, StoreError, Unavailable, kind
+from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable, kind
 from .signature import EMPTY_SHA256, UNSIGNED, Credentials, Signer
 from .wire import Answer, Body, Connection, Disconnected, Endpoint, Sink, Throttle
 
@@ -34,6 +34,9 @@ HEADERS = {
 }
 # Bytes a second that must come, on the average, once the time that an operation may take is over.
 SLOWEST = 64 * 1024
+
+# Which status an answer would have had, had the server known it when it began with 200.
+_LATE = {"PreconditionFailed": 412, "ConditionalRequestConflict": 409, "NoSuchUpload": 404}
 
 _Some = TypeVar("_Some", bound="Client")
 
@@ -199,8 +202,8 @@ class Client:
         asking = copy.copy(self)
         asking.features = self.features._replace(unsigned=True)
         headers = {"x-amz-checksum-sha1": checksums.encoded(hashlib.sha1(usedforsecurity=False).hexdigest()), "if-none-match": "*"}
-        with contextlib.suppress(Denied):
-            answer = asking.call("PUT", ".probe/checksum", headers=headers, body=b"not nothing\n", accept=(400, 409, 412), action="store")
+        with contextlib.suppress(Denied, Corrupt, NotFound):
+            answer = asking.call("PUT", ".probe/checksum", headers=headers, body=b"not nothing\n", accept=(400, 409, 412, 500), action="store")
             # What a server makes of a body that is not signed may be an error as well, but not one of these.
             if element(answer.body, b"Code") in ("BadDigest", "XAmzContentChecksumMismatch"):
                 self.features = asking.features
@@ -256,7 +259,9 @@ class Client:
         except Disconnected as error:
             raise Unavailable(f"could not {self._what(action or method, name)}: no complete answer ({error})") from error
         # A server begins the answer to what takes its time before it knows how it ends. (What is read may have this in it.)
-        failed = method in ("PUT", "POST") and b"<Error>" in answer.body
+        failed = answer.status < 300 and method in ("PUT", "POST") and b"<Error>" in answer.body
+        if failed:
+            answer = answer._replace(status=_LATE.get(element(answer.body, b"Code"), answer.status))
         if (answer.status < 300 and not failed) or answer.status in accept:
             return answer
         raise self._error(answer, action or method, name)
@@ -268,7 +273,7 @@ class Client:
         config = self._of(name)
         endpoint, base = _bucket_at(self._endpoint, config)
         path = base + quote(config.prefix + name, safe="/-_.~") if name is not None else base
-        payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned else digest(body, "sha256")
+        payload = EMPTY_SHA256 if not body else UNSIGNED if self.features.unsigned and method == "PUT" else digest(body, "sha256")
         signed = self._signer.sign(method, path, query, {"host": endpoint.authority, **(headers or {})}, payload)
         return endpoint, f"{path}?{query}" if query else path, signed
 
@@ -325,7 +330,8 @@ def element(document: bytes, name: bytes) -> str:
     if start < 0:
         return ""
     start += len(name) + 2
-    return text(document[start : document.find(b"</" + name + b">", start)])
+    end = document.find(b"</" + name + b">", start)
+    return text(document[start:end]) if end >= 0 else ""
 
 
 def text(content: bytes) -> str:

@@ -5,7 +5,8 @@
 """A large content, sent in parts that travel side by side.
 
 No more than a few parts are on their way at a time, and none is copied for it: they come from the file, or from the memory that has the content
-already. The server checks each part; that they make the content of that name is found out here, before they become an object.
+already. The server checks each part; that they make the content of that name is found out here, before they become an object. What a part is held against
+are the bytes that the whole was held against, should a file be changed meanwhile.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import hashlib
 import html
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 from urllib.parse import quote
 
 from . import checksums
 from .client import Client, element
-from .digests import chunks, digest
+from .digests import chunks
 from .errors import Corrupt, NotFound, StoreError, Unavailable
-from .wire import Slice
+from .wire import Body, Slice
 
 _logger = logging.getLogger(__name__)
 
@@ -31,10 +33,18 @@ PART_SIZE = 8 * 1024 * 1024
 IN_FLIGHT = 3
 
 
+class Part(NamedTuple):
+    """One of an upload, with the SHA-1 that was found when the whole was read."""
+
+    number: int
+    body: memoryview | Slice
+    sha1: str
+
+
 def upload(
     client: Client,
     fname: str,
-    body: bytes | Slice,
+    body: Body,
     sha1: str,
     *,
     headers: dict[str, str],
@@ -52,11 +62,13 @@ def upload(
     :param in_flight: how many parts travel at a time.
     :param patience: for how many seconds to wait until what was sent is given up; it goes on meanwhile, or some day the bucket's own rule does
         it. Without it for as long as it takes.
-    :return: False if there is an object of that name by now, or the upload is gone, as it is when the answer was lost that said that it is complete.
+    :return: False if there is an object of that name by now, or the upload is gone: somebody has given it up, or the answer was lost that said that
+        it is complete.
     :raises Corrupt: the content has another SHA-1. No object was made.
     :raises StoreError: as of any request.
     """
     upload_id = begin(client, fname, headers)
+    complete = False
     try:
         whole = hashlib.sha1(usedforsecurity=False)
         done: list[str] = []
@@ -66,9 +78,11 @@ def upload(
                 for number, piece in enumerate(_pieces(body, part_size), 1):
                     if len(waiting) == in_flight:
                         done.append(waiting.popleft().result())
-                    waiting.append(pool.submit(_send, client, fname, upload_id, number, piece))
-                    for chunk in chunks(piece) if isinstance(piece, Slice) else [piece]:
+                    mine = hashlib.sha1(usedforsecurity=False)
+                    for chunk in _read(piece):
                         whole.update(chunk)
+                        mine.update(chunk)
+                    waiting.append(pool.submit(_send, client, fname, upload_id, Part(number, piece, mine.hexdigest())))
                 done.extend(part.result() for part in waiting)
             except BaseException:
                 # A part that came after the rest is given up would stay.
@@ -77,18 +91,22 @@ def upload(
         if whole.hexdigest() != sha1:
             raise Corrupt(f"the bytes that were to be stored as {fname} have the SHA-1 {whole.hexdigest()}")
         complete = _end(client, fname, upload_id, done, replace)
-    except BaseException:
-        _give_up(client, fname, upload_id, patience)
-        raise
-    if not complete:
-        _give_up(client, fname, upload_id, patience)
+    except NotFound:
+        pass
+    finally:
+        if not complete:
+            _give_up(client, fname, upload_id, patience)
     return complete
 
 
 def begin(client: Client, name: str, headers: dict[str, str]) -> str:
     """Begin an upload in parts; returns its id."""
     told = {**headers, "x-amz-checksum-algorithm": "SHA1"} if client.features.checksum else headers
-    return element(client.call("POST", name, query="uploads=", headers=told, action="store").body, b"UploadId")
+    upload_id = element(client.call("POST", name, query="uploads=", headers=told, action="store").body, b"UploadId")
+    if not upload_id:
+        # There are servers to which an empty one is none: what is sent is an object then, and what is given up is deleted.
+        raise Unavailable(f"could not store {name} in parts: the answer does not come from an object store")
+    return upload_id
 
 
 def abort(client: Client, name: str, upload_id: str) -> None:
@@ -96,7 +114,7 @@ def abort(client: Client, name: str, upload_id: str) -> None:
     client.call("DELETE", name, query=f"uploadId={quote(upload_id, safe='')}", action="give up an upload in parts of")
 
 
-def _pieces(body: bytes | Slice, size: int) -> Iterator[memoryview | Slice]:
+def _pieces(body: Body, size: int) -> Iterator[memoryview | Slice]:
     if isinstance(body, Slice):
         for start in range(0, body.length, size):
             yield Slice(body.file, body.offset + start, min(size, body.length - start))
@@ -106,20 +124,28 @@ def _pieces(body: bytes | Slice, size: int) -> Iterator[memoryview | Slice]:
         yield memory[start : start + size]
 
 
-def _send(client: Client, fname: str, upload_id: str, number: int, piece: memoryview | Slice) -> str:
+def _read(body: memoryview | Slice) -> Iterable[memoryview | bytes]:
+    return chunks(body) if isinstance(body, Slice) else [body]
+
+
+def _send(client: Client, fname: str, upload_id: str, part: Part) -> str:
     """Send a part, and be sure that it arrived; what completing the upload has to say of it."""
-    sha1 = checksums.encoded(digest(piece, "sha1")) if client.features.checksum else ""
-    query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
+    told = checksums.encoded(part.sha1) if client.features.checksum else ""
+    query = f"partNumber={part.number}&uploadId={quote(upload_id, safe='')}"
     try:
-        answer = client.call("PUT", fname, query=query, headers={"x-amz-checksum-sha1": sha1} if sha1 else {}, body=piece, action="store")
+        answer = client.call("PUT", fname, query=query, headers={"x-amz-checksum-sha1": told} if told else {}, body=part.body, action="store")
     except Corrupt:  # what we say of the part is true: it was the way
-        raise Unavailable(f"part {number} of {fname} was damaged on the way to {client.config.of(fname).where}") from None
+        raise Unavailable(f"part {part.number} of {fname} was damaged on the way to {client.config.of(fname).where}") from None
     etag = answer.headers.get("etag", "")
-    if sha1 and answer.headers.get("x-amz-checksum-sha1") == sha1:
-        return f"<ETag>{html.escape(etag)}</ETag><ChecksumSHA1>{sha1}</ChecksumSHA1>"
-    if etag.strip('"') == digest(piece, "md5"):
+    if told and answer.headers.get("x-amz-checksum-sha1") == told:
+        return f"<ETag>{html.escape(etag)}</ETag><ChecksumSHA1>{told}</ChecksumSHA1>"
+    md5, same = hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
+    for chunk in _read(part.body):
+        md5.update(chunk)
+        same.update(chunk)
+    if (md5.hexdigest(), same.hexdigest()) == (etag.strip('"'), part.sha1):
         return f"<ETag>{html.escape(etag)}</ETag>"
-    raise Unavailable(f"{client.config.of(fname).where} does not confirm that part {number} of {fname} arrived as it was sent")
+    raise Unavailable(f"{client.config.of(fname).where} does not confirm that part {part.number} of {fname} arrived as it was sent")
 
 
 def _end(client: Client, fname: str, upload_id: str, parts: list[str], replace: bool) -> bool:
@@ -128,10 +154,7 @@ def _end(client: Client, fname: str, upload_id: str, parts: list[str], replace: 
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
     headers = {"content-type": "application/xml", **({} if replace else {"if-none-match": "*"})}
     query = f"uploadId={quote(upload_id, safe='')}"
-    try:
-        return client.call("POST", fname, query=query, headers=headers, body=document.encode(), accept=(409, 412), action="store").status < 300
-    except NotFound:
-        return False
+    return client.call("POST", fname, query=query, headers=headers, body=document.encode(), accept=(409, 412), action="store").status < 300
 
 
 def _give_up(client: Client, fname: str, upload_id: str, patience: float | None) -> None:

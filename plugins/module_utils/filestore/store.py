@@ -22,7 +22,7 @@ from .breaker import Breaker
 from .client import HEADERS, Client, Features, described
 from .config import Config, Placement
 from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable, kind
-from .wire import Slice
+from .wire import Body, Slice
 
 try:
     import boto3.session
@@ -545,10 +545,12 @@ def _explain(error: Any) -> str:
     return f"{code} ({status}){': ' + message if message and message != code else ''}"
 
 
-def _sendable(body: bytes | BinaryIO, size: int) -> bytes | Slice:
+def _sendable(body: bytes | bytearray | BinaryIO, size: int) -> Body:
     """What a request can send: a file on the disk from there, all else as it is in memory."""
-    if isinstance(body, (bytes, bytearray)):
-        return bytes(body)
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, bytearray):
+        return memoryview(body)
     try:
         body.fileno()
     except OSError:

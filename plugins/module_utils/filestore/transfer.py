@@ -98,7 +98,10 @@ class Transfer(Client):
                 whole = Slice(file, 0, size)
                 if not parts.upload(self, fname, whole, sha1, headers=self.describe(fname), replace=True, part_size=self.part_size, in_flight=2):
                     # Asked again after an answer was lost that said that it is complete. Or else it was taken away, and there is nothing to read.
-                    self.read(fname)
+                    try:
+                        self.read(fname)
+                    except Corrupt as error:  # what is there is not ours
+                        raise Unavailable(f"could not store {fname}: something else is there by now ({error})") from error
                 return True
             body: bytes | Slice = Slice(file, 0, size) if size > TOGETHER else file.read(size)
             if not size or not self.features.checksum:

@@ -174,3 +174,10 @@ def test_a_module_that_is_not_installed_or_is_being_so_is_not_updated_for_its_ve
     found = plan(before, wanted(versions={"mail": "1.19"}), verify)
     assert found.update == []
     assert found.resume == (["mail"] if what else [])
+
+
+@pytest.mark.parametrize(("modules", "actions"), [([], []), (["contacts"], ["install contacts"])])
+def test_who_gives_no_password_does_not_initialise(modules, actions):
+    """In a check of a host that has nothing yet, somebody else will have done that by then."""
+    found = plan({}, wanted(modules=modules, versions={"mail": "1.19"}, password=None, language=None, country=None), verify)
+    assert found.actions == actions and (found.before == found.after) is not bool(actions)

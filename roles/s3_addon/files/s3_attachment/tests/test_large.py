@@ -51,10 +51,10 @@ class TestLarge(StoreCase, TransactionCase):
         raw = secrets.token_bytes(SIZE)
         send = parts._send
 
-        def fail(client, fname, upload_id, number, piece):
-            if number == 2:
+        def fail(client, fname, upload_id, part):
+            if part.number == 2:
                 raise errors.Unavailable("gone")
-            return send(client, fname, upload_id, number, piece)
+            return send(client, fname, upload_id, part)
 
         with patch.object(parts, "_send", fail), mute_logger("odoo.addons.s3_attachment.models.ir_attachment"):
             attachment = self.create(raw)

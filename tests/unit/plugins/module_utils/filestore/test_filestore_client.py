@@ -234,6 +234,9 @@ def test_an_upload_in_parts_whose_last_answer_was_lost(tmp_path, monkeypatch, th
         (400, "XAmzContentSHA256Mismatch", False),
         (403, "AccessDenied", False),
         (501, "NotImplemented", False),
+        (500, "InternalError", False),
+        (404, "NoSuchKey", False),
+        (422, "BadDigest", False),
         # The object has come into being, now or before.
         (200, "", False),
         (412, "PreconditionFailed", False),
