@@ -60,14 +60,22 @@ def play(**variables: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def playing(**variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The playbook while it runs, in a process group of its own; at the end it is killed with all that it has started here."""
-    run = subprocess.Popen(playbook(variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=PLAIN, start_new_session=True)
+    """The playbook while it runs; at the end it is killed with all that it has started here."""
+    run = subprocess.Popen(playbook(variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=PLAIN)
     try:
         yield run
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
+        # Ansible's workers are in groups of their own.
+        for pid in with_descendants(run.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         run.wait()
+
+
+def with_descendants(pid: int) -> list[int]:
+    """A process, and all that it and they have started."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    return [pid, *(one for child in found for one in with_descendants(int(child)))]
 
 
 class Work:
