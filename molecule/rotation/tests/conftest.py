@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import testinfra
 import testinfra.host
+from ansible.parsing.vault import is_encrypted
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
@@ -31,6 +32,7 @@ def encrypted() -> None:
     """The file of secrets, which `site` has made, is one that ansible-vault has encrypted, as a person would keep it."""
     if not VAULT_PASSWORD.exists():
         VAULT_PASSWORD.write_text(secrets.token_hex())
+    if not is_encrypted((EPHEMERAL / "secrets.yml").read_text()):
         subprocess.run(["ansible-vault", "encrypt", f"--vault-id=site@{VAULT_PASSWORD}", str(EPHEMERAL / "secrets.yml")], check=True)
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(VAULT_PASSWORD)
 
