@@ -88,10 +88,10 @@ def plan(state: Mapping[str, Any], wanted: Wanted, verify: Callable[[str, str], 
     if admin:
         found.settle["admin"] = admin
     found.install = [name for name in wanted.modules if modules.get(name) not in INSTALLED and (name != "base" or not found.initialise)]
-    # Of a first installation that was interrupted, only what is not wanted anyway; base is installed first in any case.
     versions = {name: version for name, version in (state.get("versions") or {}).items() if name in wanted.versions and modules[name] == "installed"}
     right = {name: _whole(wanted.versions[name], state["versions"]["base"]) for name in versions}
     found.update = sorted(name for name, version in versions.items() if version != right[name])
+    # Of a first installation that was interrupted, only what is not wanted anyway; base is installed first in any case.
     found.resume = sorted(name for name, what in modules.items() if what.startswith("to ") and name not in found.install and name != "base")
     if modules.get("base") == "to upgrade":
         found.resume.insert(0, "base")

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testinfra.host import Host
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 sys.path.insert(0, str(SCENARIO.parent / "shared"))
 
 from odoo_host import EPHEMERAL, NAME, Person, host, inside, secret
 
-__all__ = ["EPHEMERAL", "NAME", "Person", "Run", "host", "inside", "play", "secret"]
+__all__ = ["EPHEMERAL", "NAME", "Person", "Run", "host", "inside", "play", "secret", "sql"]
 
 
 @dataclass
@@ -49,6 +50,10 @@ def play(playbook: str, variables: dict[str, Any], *options: str) -> Run:
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return Run(done.returncode, done.stdout + done.stderr)
+
+
+def sql(host: Host, query: str, database: str = "odoo") -> str:
+    return host.check_output("runuser -u postgres -- psql -XqtA -v ON_ERROR_STOP=1 -d %s -c %s", database, query)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import urllib.parse
 from typing import Any
 
 import pytest
-from conftest import EPHEMERAL, Person, play, secret
+from conftest import EPHEMERAL, Person, play, secret, sql
 from testinfra.host import Host
 
 # What is asked for, and what has to be in the one sentence that comes back.
@@ -174,13 +174,9 @@ def test_interrupted_run_is_made_good(host: Host):
 UPDATED = "Have the addon in the database as it is on the disk"
 
 
-def query(host: Host, statement: str) -> str:
-    return host.check_output("cd / && runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 odoo -c %s", statement)
-
-
 def older_database(host: Host) -> None:
     """What an older release has left: another version, and a table without a column that this one has."""
-    query(host, "ALTER TABLE s3_gc_mark DROP COLUMN asked_at; UPDATE ir_module_module SET latest_version = '0.0.9' WHERE name = 's3_attachment'")
+    sql(host, "ALTER TABLE s3_gc_mark DROP COLUMN asked_at; UPDATE ir_module_module SET latest_version = '0.0.9' WHERE name = 's3_attachment'")
 
 
 def test_older_release_is_updated_in_the_database(host: Host):
@@ -190,7 +186,7 @@ def test_older_release_is_updated_in_the_database(host: Host):
     expected = ["Install the addon", UPDATED, "Restart Odoo where it is older than the addon"]
     assert play("again.yml", {}, "--check").changed == expected
     assert play("again.yml", {}).changed == expected
-    assert query(host, "SELECT count(*) FROM information_schema.columns WHERE table_name = 's3_gc_mark' AND column_name = 'asked_at'") == "1"
+    assert sql(host, "SELECT count(*) FROM information_schema.columns WHERE table_name = 's3_gc_mark' AND column_name = 'asked_at'") == "1"
     assert play("again.yml", {}).changed == []
 
 

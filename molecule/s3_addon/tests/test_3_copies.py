@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import NAME, Person, inside
+from conftest import NAME, Person, inside, sql
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
@@ -44,10 +44,6 @@ env["s3.gc.mark"]._gc_objects()
 env.ref("base.autovacuum_job").method_direct_trigger()
 env.cr.commit()
 """
-
-
-def sql(host: Host, query: str, database: str = "odoo") -> str:
-    return host.check_output("runuser -u postgres -- psql -XqtA -v ON_ERROR_STOP=1 -d %s -c %s", database, query)
 
 
 def engine(host: Host, command: str, database: str = "odoo", **settings: str) -> CommandResult:

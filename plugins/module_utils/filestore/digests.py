@@ -17,7 +17,7 @@ from .wire import CHUNK, Body, Slice
 def digest(body: Body, algorithm: str) -> str:
     """The digest in hexadecimal, in constant memory."""
     found = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in chunks(body) if isinstance(body, Slice) else [body]:
+    for chunk in chunks(body):
         found.update(chunk)
     return found.hexdigest()
 
@@ -55,11 +55,14 @@ def check(fname: str, sha1: str, body: bytes | Slice) -> None:
         raise Corrupt(f"the local file {fname} has the SHA-1 {found}")
 
 
-def chunks(piece: Slice) -> Iterator[bytes]:
-    """A part of a file in pieces; shorter than it should be where the file has become so."""
-    offset, end = piece.offset, piece.offset + piece.length
+def chunks(body: Body) -> Iterator[bytes | memoryview]:
+    """A part of a file in pieces, shorter than it should be where the file has become so; what is in memory as it is."""
+    if not isinstance(body, Slice):
+        yield body
+        return
+    offset, end = body.offset, body.offset + body.length
     while offset < end:
-        chunk = os.pread(piece.file.fileno(), min(CHUNK * 4, end - offset), offset)
+        chunk = os.pread(body.file.fileno(), min(CHUNK * 4, end - offset), offset)
         if not chunk:
             return
         offset += len(chunk)

@@ -16,7 +16,7 @@ import hashlib
 import html
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import quote
@@ -79,7 +79,7 @@ def upload(
                     if len(waiting) == in_flight:
                         done.append(waiting.popleft().result())
                     mine = hashlib.sha1(usedforsecurity=False)
-                    for chunk in _read(piece):
+                    for chunk in chunks(piece):
                         whole.update(chunk)
                         mine.update(chunk)
                     waiting.append(pool.submit(_send, client, fname, upload_id, Part(number, piece, mine.hexdigest())))
@@ -100,18 +100,18 @@ def upload(
 
 
 def begin(client: Client, name: str, headers: dict[str, str]) -> str:
-    """Begin an upload in parts; returns its id."""
+    """Begin an upload in parts; returns its id, as a query has it."""
     told = {**headers, "x-amz-checksum-algorithm": "SHA1"} if client.features.checksum else headers
     upload_id = element(client.call("POST", name, query="uploads=", headers=told, action="store").body, b"UploadId")
     if not upload_id:
         # There are servers to which an empty one is none: what is sent is an object then, and what is given up is deleted.
         raise Unavailable(f"could not store {name} in parts: the answer does not come from an object store")
-    return upload_id
+    return quote(upload_id, safe="")
 
 
 def abort(client: Client, name: str, upload_id: str) -> None:
     """Give up an upload, so that the server removes what it has of it."""
-    client.call("DELETE", name, query=f"uploadId={quote(upload_id, safe='')}", action="give up an upload in parts of")
+    client.call("DELETE", name, query=f"uploadId={upload_id}", action="give up an upload in parts of")
 
 
 def _pieces(body: Body, size: int) -> Iterator[memoryview | Slice]:
@@ -124,14 +124,10 @@ def _pieces(body: Body, size: int) -> Iterator[memoryview | Slice]:
         yield memory[start : start + size]
 
 
-def _read(body: memoryview | Slice) -> Iterable[memoryview | bytes]:
-    return chunks(body) if isinstance(body, Slice) else [body]
-
-
 def _send(client: Client, fname: str, upload_id: str, part: Part) -> str:
     """Send a part, and be sure that it arrived; what completing the upload has to say of it."""
     told = checksums.encoded(part.sha1) if client.features.checksum else ""
-    query = f"partNumber={part.number}&uploadId={quote(upload_id, safe='')}"
+    query = f"partNumber={part.number}&uploadId={upload_id}"
     try:
         answer = client.call("PUT", fname, query=query, headers={"x-amz-checksum-sha1": told} if told else {}, body=part.body, action="store")
     except Corrupt:  # what we say of the part is true: it was the way
@@ -140,7 +136,7 @@ def _send(client: Client, fname: str, upload_id: str, part: Part) -> str:
     if told and answer.headers.get("x-amz-checksum-sha1") == told:
         return f"<ETag>{html.escape(etag)}</ETag><ChecksumSHA1>{told}</ChecksumSHA1>"
     md5, same = hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
-    for chunk in _read(part.body):
+    for chunk in chunks(part.body):
         md5.update(chunk)
         same.update(chunk)
     if (md5.hexdigest(), same.hexdigest()) == (etag.strip('"'), part.sha1):
@@ -153,8 +149,7 @@ def _end(client: Client, fname: str, upload_id: str, parts: list[str], replace: 
     listed = "".join(f"<Part><PartNumber>{number}</PartNumber>{part}</Part>" for number, part in enumerate(parts, 1))
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
     headers = {"content-type": "application/xml", **({} if replace else {"if-none-match": "*"})}
-    query = f"uploadId={quote(upload_id, safe='')}"
-    return client.call("POST", fname, query=query, headers=headers, body=document.encode(), accept=(409, 412), action="store").status < 300
+    return client.call("POST", fname, query=f"uploadId={upload_id}", headers=headers, body=document.encode(), accept=(409, 412), action="store").status < 300
 
 
 def _give_up(client: Client, fname: str, upload_id: str, patience: float | None) -> None:
