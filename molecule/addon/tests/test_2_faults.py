@@ -9,7 +9,6 @@ import base64
 import hashlib
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import ODOO, fault, recovered, sql
 from fault_proxy import FAULTS
-from odoo_host import Person, inside
+from odoo_host import Person, inside, random_bytes
 from testinfra.host import Host
 
 ROOT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
@@ -104,7 +103,7 @@ def upload(name: str, content: bytes) -> dict[str, str]:
 
 def attempt(fault_name: str, host: Host, user: Person) -> dict[str, tuple[str, float]]:
     """Do everything once under a fault; return for each what was seen and how many seconds it took."""
-    old, large, lost, by_rpc, gone, garbage, waiting = (secrets.token_bytes(size) for size in (SMALL, LARGE, *[SMALL] * 5))
+    old, large, lost, by_rpc, gone, garbage, waiting = (random_bytes(size) for size in (SMALL, LARGE, *[SMALL] * 5))
     # As much of one as is looked at.
     picture = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==") + old
     contents = {"old.bin": old, "large.bin": large, "old.png": picture, "gone.bin": gone, "garbage.bin": garbage}

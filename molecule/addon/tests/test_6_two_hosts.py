@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 import time
 
 from conftest import NODE, SETTINGS, SPOOL, fault, recovered, sql
-from odoo_host import Person
+from odoo_host import Person, random_bytes
 from testinfra.host import Host
 
 DRAIN = "/opt/odoo/venv/bin/python -m engine.cli --config /etc/odoo/odoo.conf drain --database odoo"
@@ -26,8 +25,8 @@ def test_file_that_waits_on_another_host(host: Host, user: Person):
     """Pitfall 22: the host that has it drains it, by its own timer; nobody else takes it for lost, empty or garbage meanwhile."""
     elsewhere = Person(user.password)
     # The larger one is what the store itself would send.
-    contents = {hashlib.sha1(content).hexdigest(): content for content in (secrets.token_bytes(5000), secrets.token_bytes(2 * 1024 * 1024))}
-    stored = user.upload("stored.bin", secrets.token_bytes(100))["id"]
+    contents = {hashlib.sha1(content).hexdigest(): content for content in (random_bytes(5000), random_bytes(2 * 1024 * 1024))}
+    stored = user.upload("stored.bin", random_bytes(100))["id"]
     with fault(host, "refuse"):
         created = user.does(*[{"do": "create", "name": "waits.bin", "content": base64.b64encode(content).decode()} for content in contents.values()])
         downloads = [{"do": "download", "path": f"/web/content/{answer['id']}?download=1"} for answer in created]

@@ -17,9 +17,9 @@ from testinfra.host import Host
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 sys.path.insert(0, str(SCENARIO.parent / "shared"))
 
-from odoo_host import EPHEMERAL, NAME, Person, host, inside, secret
+from odoo_host import EPHEMERAL, NAME, Person, host, inside, random_bytes, secret
 
-__all__ = ["EPHEMERAL", "NAME", "Person", "Run", "host", "inside", "play", "secret", "sql"]
+__all__ = ["EPHEMERAL", "NAME", "Person", "Run", "host", "inside", "play", "random_bytes", "secret", "sql"]
 
 
 @dataclass

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import urllib.parse
 from typing import Any
 
 import pytest
-from conftest import EPHEMERAL, Person, play, secret, sql
+from conftest import EPHEMERAL, Person, play, random_bytes, secret, sql
 from testinfra.host import Host
 
 # What is asked for, and what has to be in the one sentence that comes back.
@@ -110,7 +109,7 @@ def test_second_store_without_replication_is_read_only(host: Host):
 
 def test_settings_need_no_restart(host: Host, admin: Person):
     before = pid(host)
-    large = admin.upload("large.bin", os.urandom(2_000_000))["id"]
+    large = admin.upload("large.bin", random_bytes(2_000_000))["id"]
 
     def lifetimes() -> set[str]:
         # Each worker for itself has to know.

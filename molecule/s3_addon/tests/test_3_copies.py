@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import NAME, Person, inside, sql
+from conftest import NAME, Person, inside, random_bytes, sql
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
@@ -69,7 +68,7 @@ def odoo(host: Host, command: str, script: str = "") -> str:
 @pytest.fixture(scope="module")
 def copy(host: Host, admin: Person) -> Iterator[str]:
     """A copy by PostgreSQL itself, on the same server and with the same settings."""
-    admin.upload("copied.bin", secrets.token_bytes(3000))
+    admin.upload("copied.bin", random_bytes(3000))
     hba = host.check_output("ls /etc/postgresql/*/main/pg_hba.conf")
     host.check_output("systemctl stop s3_attachment-outbox.timer odoo")
     host.check_output(f"cp -p {hba} {hba}.before && echo 'host odoo_copy odoo_a 127.0.0.1/32 scram-sha-256' >> {hba}")
@@ -168,7 +167,7 @@ def test_transactions_that_cannot_be_seen(host: Host):
 
 def test_garbage_of_this_database_is_collected(host: Host, admin: Person):
     """So that what is above is worth something."""
-    uploaded = admin.upload("garbage.bin", secrets.token_bytes(2000))
+    uploaded = admin.upload("garbage.bin", random_bytes(2000))
     ((row,),) = admin.does({"do": "search", "domain": [["id", "=", uploaded["id"]]], "fields": ["store_fname"]})
     before = inside(VERSIONS, None)
     admin.does({"do": "unlink", "ids": [uploaded["id"]]})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Person, inside, play, secret
+from conftest import Person, inside, play, random_bytes, secret
 from testinfra.host import Host
 
 MIB = 1024 * 1024
@@ -56,7 +55,7 @@ def sha1(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return secrets.token_bytes(2 * MIB)
+    return random_bytes(2 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +94,7 @@ def test_head_and_parts(user: Person, path: str, content: bytes):
 
 def test_large_file_is_fetched_in_parts(host: Host, user: Person):
     """NGINX keeps nothing of it: for one part of a film it does not fetch all of it."""
-    content = secrets.token_bytes(17 * MIB)
+    content = random_bytes(17 * MIB)
     path = f"/web/content/{user.upload('film.bin', content)['id']}?download=1"
     kept = "du -sb /var/lib/nginx/attachments | cut -f1"
     before = int(host.check_output(kept))
@@ -142,7 +141,7 @@ def films(host: Host, user: Person) -> Iterator[None]:
 
 
 def test_another_bucket(host: Host, user: Person, path: str, films: None):
-    contents = [secrets.token_bytes(2 * MIB), secrets.token_bytes(17 * MIB)]  # NGINX keeps the first one
+    contents = [random_bytes(2 * MIB), random_bytes(17 * MIB)]  # NGINX keeps the first one
     ids = [user.upload("film.bin", content)["id"] for content in contents]
     assert inside(STORED, [f"{sha1(content)[:2]}/{sha1(content)}-film" for content in contents], "--user", "odoo") == [2 * MIB, 17 * MIB]
     for number, content in zip(ids, contents, strict=True):

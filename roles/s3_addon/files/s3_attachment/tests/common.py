@@ -27,6 +27,11 @@ from .. import compat, storage
 from ..engine.store import ObjectStore
 
 
+def random_bytes(size: int) -> bytes:
+    """A content that Odoo takes for bytes and nothing else: one in 256 begins with "<", and what may be markup is not redirected."""
+    return b"\0" + secrets.token_bytes(size - 1)
+
+
 class StoreCase:
     """To be mixed into a test case of Odoo."""
 

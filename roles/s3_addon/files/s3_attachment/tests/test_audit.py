@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from unittest.mock import Mock, patch
 
 from odoo.exceptions import AccessError
@@ -17,7 +16,7 @@ from werkzeug.exceptions import InternalServerError
 from .. import compat, storage
 from ..engine.store import ObjectStore
 from ..models.s3_audit import S3Audit
-from .common import CommittedCase, StoreCase
+from .common import CommittedCase, StoreCase, random_bytes
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -50,7 +49,7 @@ class TestAudit(CommittedCase):
 
     def test_an_older_dump_after_garbage_collection(self):
         """Pitfall 33: the database is that of yesterday, and what was collected since is had back."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.unlink(attachment)
         self.assertCollected(fname)
@@ -70,7 +69,7 @@ class TestAudit(CommittedCase):
 
     def test_damaged_objects(self):
         """Pitfalls 19 and 23: not the length and not what the metadata say, but the content."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.assertEqual(self.audit(fname), {})
         self.put(fname, b"x" * 100)
@@ -82,7 +81,7 @@ class TestAudit(CommittedCase):
         self.assertEqual(self.read(attachment), raw)
 
     def test_what_waits_is_not_missing(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.transaction() as env, patch.object(storage, "_load", lambda: self.dead), self.assertLogs("odoo.addons.s3_attachment", "ERROR"):
             fname = self.attach(env, raw).store_fname
         self.assertEqual(list(self.audit(fname)), ["waiting"])
@@ -95,7 +94,7 @@ class TestAudit(CommittedCase):
     def test_orphans(self):
         """What a transaction that failed has left is known to garbage collection, and no orphan."""
         with self.assertRaises(ZeroDivisionError), self.transaction() as env:
-            fname = self.attach(env, secrets.token_bytes(100)).store_fname
+            fname = self.attach(env, random_bytes(100)).store_fname
             raise ZeroDivisionError
         self.assertEqual(self.audit(fname), {})
         with self.transaction() as env:
@@ -107,7 +106,7 @@ class TestAudit(CommittedCase):
 
     def test_scheduled(self):
         """In as many runs as it takes; each kind is counted, and a later audit takes the place of the former."""
-        fname = self.committed(secrets.token_bytes(100))[1]
+        fname = self.committed(random_bytes(100))[1]
         self.delete(fname)
         with self.transaction() as env:
             env["s3.audit"].search([]).unlink()

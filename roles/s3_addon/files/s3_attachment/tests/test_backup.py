@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import zipfile
 
 from odoo.service import db
@@ -13,7 +12,7 @@ from odoo.tests import common, tagged
 from odoo.tools import config
 
 from .. import backup
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.backup"
 
@@ -31,7 +30,7 @@ class TestBackup(CommittedCase):
         self.assertEqual(core.__module__, backup.__name__)
         backup.warn()  # as when the addon is loaded again: it is said once
         self.assertIs(db.dump_db, core)
-        fname = self.committed(secrets.token_bytes(100))[1]
+        fname = self.committed(random_bytes(100))[1]
         made = io.BytesIO()
         with self.assertLogs(LOGGER, "WARNING") as logs:
             db.dump_db(common.get_db_name(), made)

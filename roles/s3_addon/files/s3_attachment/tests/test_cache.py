@@ -9,7 +9,6 @@ import dataclasses
 import io
 import itertools
 import os
-import secrets
 import shutil
 import tempfile
 import threading
@@ -23,7 +22,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from .. import storage
 from ..engine import errors
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.storage"
 
@@ -57,7 +56,7 @@ class CacheCase(StoreCase):
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
 class TestCache(CacheCase, TransactionCase):
     def test_second_read(self):
-        raw = secrets.token_bytes(5000)
+        raw = random_bytes(5000)
         attachment = self.create(raw)
         fname = attachment.store_fname
         for _time in range(3):
@@ -75,14 +74,14 @@ class TestCache(CacheCase, TransactionCase):
             attachment.raw  # noqa: B018
 
     def test_first_bytes_alone_are_not_kept(self):
-        raw = secrets.token_bytes(5000)
+        raw = random_bytes(5000)
         attachment = self.create(raw)
         self.assertEqual(attachment._file_read(attachment.store_fname, 10), raw[:10])
         self.assertFalse(storage.cached(self.store).holds(attachment.store_fname))
 
     def test_records_are_fetched_at_once(self):
         """As the thumbnails of a list: in parallel, and each once."""
-        raws = [secrets.token_bytes(2000) for _number in range(20)]
+        raws = [random_bytes(2000) for _number in range(20)]
         attachments = self.env["ir.attachment"].browse([self.create(raw).id for raw in raws])
         self.env.flush_all()
         together = threading.Barrier(4)  # nobody gets through alone
@@ -102,7 +101,7 @@ class TestCache(CacheCase, TransactionCase):
     def test_binary_fields_are_fetched_at_once(self):
         def image():
             file = io.BytesIO()
-            Image.frombytes("RGB", (8, 8), secrets.token_bytes(8 * 8 * 3)).save(file, "PNG")
+            Image.frombytes("RGB", (8, 8), random_bytes(8 * 8 * 3)).save(file, "PNG")
             return base64.b64encode(file.getvalue())
 
         partners = self.env["res.partner"].create([{"name": str(number), "image_1920": image()} for number in range(10)])
@@ -115,7 +114,7 @@ class TestCache(CacheCase, TransactionCase):
         self.assertEqual(set(self.fetched), set(names))
 
     def test_many_bytes_are_fetched_in_parts(self):
-        raws = [secrets.token_bytes(100_000) for _number in range(12)]
+        raws = [random_bytes(100_000) for _number in range(12)]
         attachments = self.env["ir.attachment"].browse([self.create(raw).id for raw in raws])
         self.env.invalidate_all()
         with patch.object(storage, "prefetch", wraps=storage.prefetch) as prefetch:
@@ -128,7 +127,7 @@ class TestCache(CacheCase, TransactionCase):
         self.assertLessEqual(storage.cached(self.store).usage().bytes, 1_000_000)
 
     def test_records_in_an_outage(self):
-        raws = [secrets.token_bytes(100) for _number in range(10)]
+        raws = [random_bytes(100) for _number in range(10)]
         attachments = self.env["ir.attachment"].browse([self.create(raw).id for raw in raws])
         self.env.invalidate_all()
         with self.outage(), mute_logger(LOGGER), self.assertRaises(ServiceUnavailable):
@@ -157,7 +156,7 @@ class TestCachedDownload(CacheCase, HttpCase):
     def test_download(self):
         new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
         self.authenticate("s3-tester", "s3-tester-password")
-        raw = secrets.token_bytes(500)
+        raw = random_bytes(500)
         attachment = self.create(raw)
         for _time in range(2):
             response = self.get(attachment)

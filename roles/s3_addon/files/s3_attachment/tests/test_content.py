@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -15,7 +14,7 @@ from werkzeug.exceptions import InternalServerError, ServiceUnavailable
 
 from .. import storage
 from ..engine import errors
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.storage"
 
@@ -31,7 +30,7 @@ class TestContent(StoreCase, TransactionCase):
         return committed, self.env.cr.fetchone()[0]
 
     def test_create_read_write(self):
-        first, second = secrets.token_bytes(5000), secrets.token_bytes(5000)
+        first, second = random_bytes(5000), random_bytes(5000)
         attachment = self.create(first)
         self.assertEqual(attachment.store_fname, self.assertInStore(first))
         self.env.invalidate_all()
@@ -45,7 +44,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertInStore(first)
 
     def test_large(self):
-        raw = secrets.token_bytes(3 * 1024 * 1024)
+        raw = random_bytes(3 * 1024 * 1024)
         attachment = self.create(raw)
         self.assertInStore(raw)
         self.env.invalidate_all()
@@ -53,7 +52,7 @@ class TestContent(StoreCase, TransactionCase):
 
     def test_same_content_is_one_object(self):
         """Pitfall 2."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         before = len(self._keys())
         one, two = self.create(raw), self.create(raw, name="other.txt", mimetype="text/plain")
         self.assertEqual(one.store_fname, two.store_fname)
@@ -63,7 +62,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(two.raw, raw)
 
     def test_content_is_not_sent_again(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.create(raw)
         etag_before = self.store.head(attachment.store_fname)
         with patch.object(self.store, "put", wraps=self.store.put) as put:
@@ -76,7 +75,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual(self.store.head(attachment.store_fname), etag_before)
 
     def test_rolled_back_create_leaves_a_marked_object(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
             fname = self.create(raw).store_fname
             raise ZeroDivisionError
@@ -93,12 +92,12 @@ class TestContent(StoreCase, TransactionCase):
             raise errors.Unavailable("gone")
 
         with patch.object(self.store, "put", put), mute_logger("odoo.addons.s3_attachment.models.ir_attachment"):
-            self.create(b"mark first" + secrets.token_bytes(10))
+            self.create(b"mark first" + random_bytes(10))
         self.assertEqual(seen, [1])
 
     def test_unlink_marks_and_keeps_the_object(self):
         """Pitfall 1."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
         with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
@@ -114,7 +113,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertFalse(os.path.exists(os.path.join(self.local_path("checklist"), fname)))
 
     def test_outage_of_a_write(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
         with self.outage(strict=True), mute_logger(LOGGER):
@@ -138,7 +137,7 @@ class TestContent(StoreCase, TransactionCase):
 
     def test_outage_of_a_read(self):
         """Pitfall 8."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
         self.env.invalidate_all()
@@ -150,7 +149,7 @@ class TestContent(StoreCase, TransactionCase):
         self.assertEqual((attachment.store_fname, attachment.file_size, attachment.raw), (fname, 100, raw))
 
     def test_name_that_is_nowhere(self):
-        attachment = self.create(secrets.token_bytes(100))
+        attachment = self.create(random_bytes(100))
         for fname in ("ab/ab" + "0" * 38, "legacy/name"):
             self.env.cr.execute("UPDATE ir_attachment SET store_fname = %s WHERE id = %s", [fname, attachment.id])
             self.env.invalidate_all()
@@ -158,7 +157,7 @@ class TestContent(StoreCase, TransactionCase):
                 attachment.raw  # noqa: B018
 
     def test_object_that_was_cut_short(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.create(raw)
         self.store._client().put_object(Bucket=self.settings.bucket, Key=self.settings.prefix + attachment.store_fname, Body=raw[:50])
         self.env.invalidate_all()
@@ -173,7 +172,7 @@ class TestContent(StoreCase, TransactionCase):
     def test_wrong_settings_are_loud(self):
         with self.unconfigured():
             local = self.create(b"written before this addon")
-        attachment = self.create(secrets.token_bytes(100))
+        attachment = self.create(random_bytes(100))
         self.env.invalidate_all()
 
         def load():
@@ -187,7 +186,7 @@ class TestContent(StoreCase, TransactionCase):
             self.assertEqual(local.raw, b"written before this addon")
 
     def test_not_configured_is_plain_odoo(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.unconfigured():
             attachment = self.create(raw)
             self.assertTrue(os.path.isfile(self.local_path(attachment.store_fname)))
@@ -198,7 +197,7 @@ class TestContent(StoreCase, TransactionCase):
             self.assertEqual(self.marks(fname), (0, 0))
 
     def test_local_file_first(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.unconfigured():
             attachment = self.create(raw)
         fname = attachment.store_fname
@@ -226,14 +225,14 @@ class TestContent(StoreCase, TransactionCase):
 
     def test_name_cannot_be_set_from_outside(self):
         """Pitfall 42."""
-        attachment = self.create(secrets.token_bytes(100))
-        other = self.create(secrets.token_bytes(100), store_fname=attachment.store_fname)
+        attachment = self.create(random_bytes(100))
+        other = self.create(random_bytes(100), store_fname=attachment.store_fname)
         self.assertNotEqual(other.store_fname, attachment.store_fname)
         self.assertFalse(self.env["ir.attachment"].create({"name": "x", "store_fname": attachment.store_fname}).store_fname)
 
     def test_storage_is_a_filestore_to_odoo(self):
         """Pitfall 30: other words than these are not known to it."""
-        attachment = self.create(secrets.token_bytes(100))
+        attachment = self.create(random_bytes(100))
         self.assertEqual(self.env["ir.attachment"]._storage(), "file")
         before = attachment.store_fname
         self.env["ir.attachment"].force_storage()
@@ -241,7 +240,7 @@ class TestContent(StoreCase, TransactionCase):
 
     def test_uninstalling_is_refused(self):
         """Pitfall 40."""
-        self.create(secrets.token_bytes(100))
+        self.create(random_bytes(100))
         module = self.env["ir.module.module"].search([("name", "=", "s3_attachment")])
         with self.assertRaisesRegex(UserError, "only in the object store"):
             module.button_uninstall()

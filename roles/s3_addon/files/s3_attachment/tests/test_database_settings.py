@@ -18,7 +18,7 @@ from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 from .. import storage
 from ..engine import sources
 from ..storage import _load as load
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 NAMES = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key")
 SECRET = "s3_attachment.secret_key"  # noqa: S105
@@ -105,7 +105,7 @@ class TestDatabaseSettings(HostCase, TransactionCase):
         saved.execute()
         store = storage.get(self.env)
         self.assertEqual((store.config.bucket, store.config.key), (self.settings.bucket, self.settings.key))
-        attachment = self.env["ir.attachment"].create({"name": "x", "raw": secrets.token_bytes(10)})
+        attachment = self.env["ir.attachment"].create({"name": "x", "raw": random_bytes(10)})
         self.assertIn(self.prefix + attachment.store_fname, self._keys())
         self.assertFalse(saved.s3_attachment_secret_key)
 
@@ -176,7 +176,7 @@ class TestDatabaseSettingsDownload(HostCase, HttpCase):
         new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
         self.authenticate("s3-tester", "s3-tester-password")
         self.host(**self.store_of_the_tests(), database_settings="safe", redirect_min_size="1000")
-        raw = secrets.token_bytes(5000)
+        raw = random_bytes(5000)
         attachment = self.env["ir.attachment"].create({"name": "x.bin", "raw": raw})
         address = f"{self.base_url()}/web/content/{attachment.id}?download=1"
         for mode, status in (("redirect", 302), ("proxy", 200), ("redirect", 302)):

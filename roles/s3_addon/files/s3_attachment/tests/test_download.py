@@ -19,7 +19,7 @@ from PIL import Image
 
 from .. import http_stream, storage
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.storage"
 SMALL, LARGE = 500, 5000  # of bytes; from 1000 on downloads go to the store
@@ -46,7 +46,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_redirect(self):
         """Pitfalls 14, 18 and 36: never to be remembered, with the name of the attachment, signed for the public address."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         name = 'é;"b.bin'
         response = self.get(self.create(raw, name=name), "?download=1")
         self.assertEqual((response.status_code, response.content), (302, b""))
@@ -64,7 +64,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_same_bytes_with_names_and_types_of_their_own(self):
         """Pitfall 18."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         for name, mimetype in (("a.pdf", "application/pdf"), ("b.txt", "text/plain")):
             _status, headers, content = self.follow(self.get(self.create(raw, name=name, mimetype=mimetype)))
             self.assertEqual(content, raw)
@@ -73,20 +73,20 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_address_that_changes_with_the_content_may_be_remembered(self):
         """Pitfall 14: for less long than the link is good for."""
-        attachment = self.create(secrets.token_bytes(LARGE), mimetype="application/pdf")
+        attachment = self.create(random_bytes(LARGE), mimetype="application/pdf")
         response = self.get(attachment, "?unique=1")
         self.assertEqual(response.status_code, 302)
         self.assertEqual(response.headers["Cache-Control"], f"private, max-age={self.settings.presign_ttl - 60}")
 
     def test_small_file_comes_from_odoo(self):
-        raw = secrets.token_bytes(SMALL)
+        raw = random_bytes(SMALL)
         response = self.get(self.create(raw))
         self.assertEqual((response.status_code, response.content), (200, raw))
         response = self.get(self.create(raw), Range="bytes=100-199")
         self.assertEqual((response.status_code, response.content), (206, raw[100:200]))
 
     def test_range_through_the_redirect(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         response = self.get(self.create(raw, mimetype="video/mp4"), Range="bytes=100-199")
         self.assertEqual(response.status_code, 302)
         status, _headers, content = self.follow(response, Range="bytes=100-199")
@@ -94,7 +94,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_head(self):
         """Pitfall 15."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         attachment = self.create(raw, mimetype="application/pdf")
         response = self.get(attachment, method="HEAD")
         self.assertEqual(response.status_code, 302)
@@ -107,11 +107,11 @@ class TestDownload(StoreCase, HttpCase):
         get.assert_not_called()
 
     def test_unchanged(self):
-        attachment = self.create(secrets.token_bytes(SMALL))
+        attachment = self.create(random_bytes(SMALL))
         etag = self.get(attachment).headers["ETag"]
         with patch.object(self.store, "presign", wraps=self.store.presign) as presign:
             self.assertEqual(self.get(attachment, **{"If-None-Match": etag}).status_code, 304)
-            large = self.create(secrets.token_bytes(LARGE), mimetype="application/pdf")
+            large = self.create(random_bytes(LARGE), mimetype="application/pdf")
             response = self.get(large, **{"If-None-Match": f'"{large.checksum}"'})
         self.assertEqual((response.status_code, response.content), (304, b""))
         presign.assert_not_called()
@@ -127,19 +127,19 @@ class TestDownload(StoreCase, HttpCase):
             self.assertEqual(response.headers["Content-Security-Policy"], "default-src 'none'")
             self.assertEqual(self.get(attachment, "?download=1").status_code, 302 if mimetype == "application/unknown" else 200)
         # The type of the request counts, not that of the attachment.
-        image = self.create(secrets.token_bytes(LARGE), mimetype="image/gif")
+        image = self.create(random_bytes(LARGE), mimetype="image/gif")
         self.assertEqual(self.get(image).status_code, 302)
         self.assertEqual(self.get(image, "?mimetype=text/html").status_code, 200)
         self.assertEqual(self.get(image, "?mimetype=text/html;x").status_code, 200)
 
     def test_reports_are_made_on_the_server(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         attachment = self.create(raw, mimetype="image/gif")
         response = self.get(attachment, **{"User-Agent": "Mozilla/5.0 (X11) AppleWebKit/538.1 (KHTML, like Gecko) wkhtmltopdf Safari/538.1"})
         self.assertEqual((response.status_code, response.content), (200, raw))
 
     def test_proxy_mode(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         store = ObjectStore(dataclasses.replace(self.settings, serve_mode="proxy"))
         attachment = self.create(raw)
         with patch.object(storage, "_load", lambda: store):
@@ -148,7 +148,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_accelerated(self):
         """NGINX is sent to the store, with the headers that Odoo gives the file; scenario test_4_web_server has a real one."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         store = ObjectStore(dataclasses.replace(self.settings, serve_mode="x_accel", public_endpoint_url="http://nowhere.invalid"))
         attachment = self.create(raw, name="é.pdf", mimetype="application/pdf")
         flag = {"X-S3-Attachment-Accel": "on"}
@@ -191,7 +191,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_thumbnail(self):
         """Pitfall 13."""
-        image = Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3))
+        image = Image.frombytes("RGB", (400, 300), random_bytes(400 * 300 * 3))
         raw = io.BytesIO()
         image.save(raw, "PNG")
         attachment = self.create(raw.getvalue(), name="a.png", mimetype="image/png")
@@ -204,7 +204,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_several_in_one_file(self):
         """Pitfall 13: as the downloads of many documents at once do it."""
-        raws = [secrets.token_bytes(LARGE), secrets.token_bytes(SMALL)]
+        raws = [random_bytes(LARGE), random_bytes(SMALL)]
         with zipfile.ZipFile(io.BytesIO(), "w") as archive:
             for number, raw in enumerate(raws):
                 archive.writestr(str(number), self.env["ir.binary"]._get_stream_from(self.create(raw)).read())
@@ -212,7 +212,7 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_image_of_a_record(self):
         image = io.BytesIO()
-        Image.frombytes("RGB", (400, 300), secrets.token_bytes(400 * 300 * 3)).save(image, "PNG")
+        Image.frombytes("RGB", (400, 300), random_bytes(400 * 300 * 3)).save(image, "PNG")
         partner = self.env["res.partner"].create({"name": "P", "image_1920": base64.b64encode(image.getvalue())})
         response = self.get(None, path=f"/web/image/res.partner/{partner.id}/image_128")
         # Odoo always goes over an image whose field's name holds a size.
@@ -221,8 +221,8 @@ class TestDownload(StoreCase, HttpCase):
 
     def test_anonymous(self):
         """Pitfall 16."""
-        private = self.create(secrets.token_bytes(LARGE))
-        public = self.create(secrets.token_bytes(LARGE), public=True)
+        private = self.create(random_bytes(LARGE))
+        public = self.create(random_bytes(LARGE), public=True)
         self.authenticate(None, None)
         with patch.object(self.store, "presign", wraps=self.store.presign) as presign:
             response = self.get(private)
@@ -240,7 +240,7 @@ class TestDownload(StoreCase, HttpCase):
         partner = self.env["res.partner"].create({"name": "Somebody"})
         self.authenticate("s3-elsewhere", "s3-elsewhere-password")
         for size in (SMALL, LARGE):
-            raw = secrets.token_bytes(size)
+            raw = random_bytes(size)
             attachment = self.create(raw, res_model="res.partner", res_id=partner.id, company_id=self.env.company.id)
             self.assertNotEqual(attachment.company_id, user.company_id)
             self.assertInStore(raw)
@@ -250,19 +250,19 @@ class TestDownload(StoreCase, HttpCase):
             self.assertEqual(content, raw)
 
     def test_fallback_address(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         attachment = self.create(raw, url="/s3_attachment/test.pdf", mimetype="application/pdf")
         response = self.get(attachment, path="/s3_attachment/test.pdf")
         self.assertEqual((response.status_code, self.follow(response)[2]), (302, raw))
 
     def test_outage(self):
-        small = self.create(secrets.token_bytes(SMALL), mimetype="image/png")
+        small = self.create(random_bytes(SMALL), mimetype="image/png")
         with self.outage(), mute_logger(LOGGER):
             for path in (f"/web/content/{small.id}", f"/web/image/{small.id}", f"/web/image/{small.id}/32x32"):
                 self.assertEqual(self.get(small, path=path).status_code, 503, path)
 
     def test_local_file_is_not_redirected(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         with self.unconfigured():
             attachment = self.create(raw)
         response = self.get(attachment)
@@ -271,7 +271,7 @@ class TestDownload(StoreCase, HttpCase):
     def test_web_server_is_not_sent_to_a_local_file(self):
         """Where Odoo lets a web server send files from the filestore, those that are not there come from Odoo."""
         image = io.BytesIO()
-        Image.frombytes("RGB", (8, 8), secrets.token_bytes(8 * 8 * 3)).save(image, "PNG")
+        Image.frombytes("RGB", (8, 8), random_bytes(8 * 8 * 3)).save(image, "PNG")
         raw = image.getvalue()
         attachment = self.create(raw, name="a.png", mimetype="image/png", public=True, url="/s3_attachment/a.png")
         fname = self.assertInStore(raw)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
 from unittest.mock import patch
 
 from odoo.tests import HttpCase, new_test_user, tagged
@@ -19,7 +18,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from .. import storage
 from ..engine import fence, replication
 from ..engine.failover import Failover, open_store
-from .common import CommittedCase, StoreCase
+from .common import CommittedCase, StoreCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.engine.failover"
 LARGE = 5000
@@ -52,7 +51,7 @@ class TestFailover(StoreCase, HttpCase):
         return self.opener.get(f"{self.base_url()}/web/content/{attachment.id}{query}", headers=headers, allow_redirects=False, timeout=30)
 
     def test_reading(self):
-        small, large = secrets.token_bytes(500), secrets.token_bytes(LARGE)
+        small, large = random_bytes(500), random_bytes(LARGE)
         attachments = self.create(small) + self.create(large)
         self.env.flush_all()
         self.two()
@@ -64,7 +63,7 @@ class TestFailover(StoreCase, HttpCase):
         self.assertTrue(link.headers["Location"].startswith(self.settings.endpoint_url), link.headers["Location"])
 
     def test_nginx_knows_the_first_one_only(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         attachment = self.create(raw)
         self.two(serve_mode="x_accel")
         answer = self.get(attachment, "?download=1", **{"X-S3-Attachment-Accel": "on"})
@@ -72,7 +71,7 @@ class TestFailover(StoreCase, HttpCase):
         self.assertNotIn("X-Accel-Redirect", answer.headers)
 
     def test_what_neither_has_is_an_outage(self):
-        attachment = self.create(secrets.token_bytes(100))
+        attachment = self.create(random_bytes(100))
         key = self.settings.prefix + attachment.store_fname
         self.store._client().delete_object(Bucket=self.settings.bucket, Key=key)
         self.two()
@@ -81,7 +80,7 @@ class TestFailover(StoreCase, HttpCase):
             attachment.raw  # noqa: B018
 
     def test_state_is_told(self):
-        attachment = self.create(secrets.token_bytes(100))
+        attachment = self.create(random_bytes(100))
         self.two(metrics_token=TOKEN)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         page = self.env["res.config.settings"].create({})
@@ -105,7 +104,7 @@ class TestFailover(StoreCase, HttpCase):
 class TestFailoverWrites(CommittedCase):
     def setUp(self):
         super().setUp()
-        self.committed(secrets.token_bytes(10))  # claims the prefix
+        self.committed(random_bytes(10))  # claims the prefix
         self.addCleanup(storage._fences.clear)
         self.enterContext(mute_logger(LOGGER, "odoo.addons.s3_attachment.engine.log", "odoo.addons.s3_attachment.models.ir_attachment"))
 
@@ -123,7 +122,7 @@ class TestFailoverWrites(CommittedCase):
 
     def test_owner_writes_where_replication_was_proved(self):
         """Also in a process that has never asked whose the objects are."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         _store, patched = self.two()
         with patched:
             attachment, fname = self.committed(raw)
@@ -134,7 +133,7 @@ class TestFailoverWrites(CommittedCase):
             self.assertFalse(env["s3.outbox"].search([("fname", "=", fname)]))
 
     def test_nobody_writes_without_the_proof(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         _store, patched = self.two(proved=False)
         with patched:
             attachment, fname = self.committed(raw)
@@ -148,7 +147,7 @@ class TestFailoverWrites(CommittedCase):
         store, patched = self.two(instance_id="staging")
         before = self.versions()
         with patched:
-            _attachment, fname = self.committed(secrets.token_bytes(100))
+            _attachment, fname = self.committed(random_bytes(100))
         self.assertFalse(self.is_there(fname))
         self.assertEqual(self.versions(), before)
         with self.transaction() as env:
@@ -159,7 +158,7 @@ class TestFailoverWrites(CommittedCase):
         os.unlink(waiting)
 
     def test_garbage_stays_in_an_outage(self):
-        attachment, fname = self.committed(secrets.token_bytes(100))
+        attachment, fname = self.committed(random_bytes(100))
         self.unlink(attachment)
         store, _patched = self.two(gc_grace_hours=0)
         with self.transaction() as env, self.assertRaises(storage.errors.Unavailable):

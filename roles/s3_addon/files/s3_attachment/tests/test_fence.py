@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -19,7 +18,7 @@ from odoo.tools import mute_logger
 from .. import storage
 from ..engine import errors, fence
 from ..engine.store import ObjectStore
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.storage"
 
@@ -28,7 +27,7 @@ LOGGER = "odoo.addons.s3_attachment.storage"
 class TestFence(CommittedCase):
     def setUp(self):
         super().setUp()
-        self.raw = secrets.token_bytes(100)
+        self.raw = random_bytes(100)
         self.attachment_id, self.fname = self.committed(self.raw)
 
     def other(self, **settings):
@@ -45,7 +44,7 @@ class TestFence(CommittedCase):
         before = self.versions()
         with mute_logger(LOGGER):
             self.assertEqual(self.read(self.attachment_id), self.raw)
-            mine = secrets.token_bytes(100)
+            mine = random_bytes(100)
             new, fname = self.committed(mine)
         with self.transaction() as env:
             path = env["ir.attachment"]._full_path(fname)
@@ -107,7 +106,7 @@ class TestFence(CommittedCase):
     def test_copy_may_refuse_new_files(self):
         _store, patched = self.other(instance_id="staging", copy_writes="refuse")
         with patched, mute_logger(LOGGER), self.assertRaisesRegex(UserError, "a copy that may only read"):
-            self.committed(secrets.token_bytes(100))
+            self.committed(random_bytes(100))
 
     def test_adopting(self):
         store, _patched = self.other(instance_id="moved")
@@ -138,4 +137,4 @@ class TestFence(CommittedCase):
         store.put_note(fence.OWNER, b"<html>")
         self.assertRaisesRegex(errors.Denied, "not a note about the owner", self.examine, store)
         with patched, mute_logger(LOGGER), self.assertRaises(UserError):
-            self.committed(secrets.token_bytes(100))
+            self.committed(random_bytes(100))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import secrets
 import time
 from unittest.mock import Mock, patch
 
@@ -19,7 +18,7 @@ from odoo.tools import mute_logger
 from .. import storage
 from ..engine import errors, gc
 from ..engine.store import ObjectStore
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -39,7 +38,7 @@ class TestGarbage(CommittedCase):
 
     def test_soft_delete(self):
         """Pitfall 33: what was deleted is behind a delete marker, and can come again."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.collect()
         self.assertTrue(self.is_there(fname))
@@ -56,12 +55,12 @@ class TestGarbage(CommittedCase):
             env["s3.gc.mark"].init()
             env.cr.execute("SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 's3_gc_mark'::regclass")
             self.assertLessEqual(set(env.cr.fetchall()), {("AccessShareLock",)})
-            attachment = self.attach(env, secrets.token_bytes(100))
+            attachment = self.attach(env, random_bytes(100))
         self.assertTrue(self.read(attachment.id))
 
     def test_other_reference(self):
         """Pitfalls 2 and 3: another row with the same content, which no search shows."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         one, fname = self.committed(raw)
         other = self.committed(raw, res_model="res.partner", res_field="image_1920", res_id=1)[0]
         with self.transaction() as env:
@@ -75,7 +74,7 @@ class TestGarbage(CommittedCase):
 
     def test_row_that_goes_while_the_collector_looks(self):
         """Its mark is the one that counts for a transaction that has copied the row, whatever older marks there are."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         execute, seen = Cursor.execute, []
 
@@ -107,7 +106,7 @@ class TestGarbage(CommittedCase):
 
     def test_rolled_back_delete(self):
         """Pitfall 1."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.committed(raw)[0]
         with self.assertRaises(ZeroDivisionError), self.transaction() as env:
             env["ir.attachment"].browse(attachment).unlink()
@@ -118,14 +117,14 @@ class TestGarbage(CommittedCase):
     def test_rolled_back_create(self):
         """Pitfall 9: the object is found although nothing of the transaction is left."""
         with self.assertRaises(ZeroDivisionError), self.transaction() as env:
-            fname = self.attach(env, secrets.token_bytes(100)).store_fname
+            fname = self.attach(env, random_bytes(100)).store_fname
             raise ZeroDivisionError
         self.assertTrue(self.is_there(fname))
         self.assertCollected(fname)
 
     def test_while_somebody_writes(self):
         """Pitfalls 4 and 7: the content is garbage when a writer finds it in the store."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.unlink(attachment)
         # So that only the lock is in the way.
@@ -140,13 +139,13 @@ class TestGarbage(CommittedCase):
         """Pitfall 5: the isolation of Odoo's own transactions would hide them."""
         with self.transaction() as env:
             self.assertTrue(gc.try_lock(env.cr, "00"))
-            fname = self.committed(secrets.token_bytes(100))[1]
+            fname = self.committed(random_bytes(100))[1]
             env.cr.execute("SELECT count(*) FROM ir_attachment WHERE store_fname = %s", [fname])
             self.assertEqual(env.cr.fetchone(), (1,))
 
     def test_long_transaction(self):
         """Pitfall 6: whoever holds no lock, but began before the mark was made, may know the object."""
-        attachment, fname = self.committed(secrets.token_bytes(100))
+        attachment, fname = self.committed(random_bytes(100))
         with self.transaction() as env:
             env.cr.execute("SELECT 1")
             self.unlink(attachment)
@@ -156,7 +155,7 @@ class TestGarbage(CommittedCase):
 
     def test_rollback_to_a_savepoint(self):
         """It releases the lock: what was stored before it may be gone."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.transaction() as env:
             with self.assertRaises(ZeroDivisionError), env.cr.savepoint():
                 fname = self.attach(env, raw).store_fname
@@ -171,7 +170,7 @@ class TestGarbage(CommittedCase):
 
     def test_two_delete_the_same(self):
         """Pitfall 10: neither waits for the other, or fails."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         one, fname = self.committed(raw)
         two = self.committed(raw)[0]
         with self.transaction() as first, self.transaction() as second:
@@ -181,21 +180,21 @@ class TestGarbage(CommittedCase):
 
     def test_reading_writes_nothing(self):
         """Pitfall 34: Odoo answers downloads in transactions that may only read."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment = self.committed(raw)[0]
         with self.transaction() as env:
             env.cr.execute("SET TRANSACTION READ ONLY")
             self.assertEqual(env["ir.attachment"].browse(attachment).raw, raw)
 
     def test_grace(self):
-        attachment, fname = self.committed(secrets.token_bytes(100))
+        attachment, fname = self.committed(random_bytes(100))
         self.unlink(attachment)
         waits = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
         self.collect(waits)
         self.assertTrue(self.is_there(fname))
         self.age(fname)
         # A newer mark: the last reference went a moment ago.
-        self.unlink(self.committed(b"other" + secrets.token_bytes(9))[0])
+        self.unlink(self.committed(b"other" + random_bytes(9))[0])
         with self.transaction() as env:
             env["s3.gc.mark"]._mark(env.cr, fname)
         self.collect(waits)
@@ -225,7 +224,7 @@ class TestGarbage(CommittedCase):
     def test_deleted_too_late(self):
         """The store gave no answer, and does what it was asked to when somebody has stored the content again."""
         store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.unlink(attachment)
         self.ask_in_vain(fname, store, errors.Unavailable("no answer"))
@@ -249,7 +248,7 @@ class TestGarbage(CommittedCase):
 
     def test_collector_that_dies_while_the_store_is_asked(self):
         store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=1))
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.committed(raw)
         self.unlink(attachment)
         with self.assertRaises(ZeroDivisionError):
@@ -263,7 +262,7 @@ class TestGarbage(CommittedCase):
 
     def test_deleted_too_late_and_for_good(self):
         """What no right version is left of is told, again and again."""
-        attachment, fname = self.committed(secrets.token_bytes(100))
+        attachment, fname = self.committed(random_bytes(100))
         with self.transaction() as env:
             env.cr.execute("UPDATE s3_gc_mark SET asked_at = marked_at WHERE fname = %s", [fname])
         self.assertEqual(self.store.delete([fname]), {})
@@ -282,7 +281,7 @@ class TestGarbage(CommittedCase):
         found = []
         # One prefix, so that there is more than one batch.
         while len(found) < 8:
-            raw = secrets.token_bytes(20)
+            raw = random_bytes(20)
             if hashlib.sha1(raw, usedforsecurity=False).hexdigest().startswith("a"):
                 found.append(self.committed(raw))
         for attachment, _fname in found:

@@ -14,7 +14,7 @@ from odoo.tools import mute_logger
 
 from .. import http_stream, storage
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -81,7 +81,7 @@ class TestGzip(StoreCase, HttpCase):
             self.assertPlain(attachment, self.text)
 
     def test_all_else_goes_to_the_store_as_ever(self):
-        attachment = self.create(secrets.token_bytes(5000))
+        attachment = self.create(random_bytes(5000))
         self.assertFalse(self.store.head(attachment.store_fname).packed)
         self.assertEqual(self.get(attachment).status_code, 302)
 

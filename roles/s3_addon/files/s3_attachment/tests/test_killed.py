@@ -14,7 +14,6 @@ import dataclasses
 import hashlib
 import logging
 import os
-import secrets
 import shutil
 import signal
 import tempfile
@@ -28,7 +27,7 @@ from odoo.tools import mute_logger
 from .. import storage
 from ..engine import gc, outbox, parts
 from ..engine.store import ObjectStore
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 _logger = logging.getLogger(__name__)
 
@@ -75,10 +74,10 @@ class TestKilled(CommittedCase):
 
     def setUp(self):
         super().setUp()
-        self.raw = secrets.token_bytes(100)
+        self.raw = random_bytes(100)
         self.fname = self.name_of(self.raw)
         # Somebody else's file, which nothing of this may touch; and it claims the prefix.
-        self.bystander, self.bystander_raw = None, secrets.token_bytes(100)
+        self.bystander, self.bystander_raw = None, random_bytes(100)
         self.bystander = self.committed(self.bystander_raw)[0]
 
     def tearDown(self):
@@ -185,7 +184,7 @@ class TestKilled(CommittedCase):
 
     def test_in_the_middle_of_a_large_upload(self):
         """Its parts are no object, and do not keep the content from being stored."""
-        self.raw = secrets.token_bytes(parts.PART_SIZE + 5)
+        self.raw = random_bytes(parts.PART_SIZE + 5)
         self.fname = self.name_of(self.raw)
         self.killed(after(parts, "_send"), self.write)
         self.assertEqual((self.is_there(self.fname), self.rows(self.fname)), (False, 0))
@@ -201,7 +200,7 @@ class TestKilled(CommittedCase):
         """So many contents with one prefix that nothing refers to, and one that something does."""
         found = []
         while len(found) <= count:
-            raw = secrets.token_bytes(20)
+            raw = random_bytes(20)
             if hashlib.sha1(raw, usedforsecurity=False).hexdigest().startswith("0f"):
                 found.append((raw, *self.committed(raw)))
         kept = found.pop()

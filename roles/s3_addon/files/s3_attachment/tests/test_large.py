@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,7 +15,7 @@ from odoo.tools import mute_logger
 from .. import storage
 from ..engine import errors, parts
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ SIZE = 2 * parts.PART_SIZE + 5
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
 class TestLarge(StoreCase, TransactionCase):
     def test_in_parts(self):
-        raw = secrets.token_bytes(SIZE)
+        raw = random_bytes(SIZE)
         attachment = self.create(raw)
         self.assertTrue(attachment.s3_etag.endswith("-3"))
         fname = self.assertInStore(raw)
@@ -43,12 +42,12 @@ class TestLarge(StoreCase, TransactionCase):
         other = ObjectStore(dataclasses.replace(self.settings, storage_class="REDUCED_REDUNDANCY"))
         with patch.object(storage, "_load", lambda: other):
             for size in (1000, SIZE):
-                attachment = self.create(secrets.token_bytes(size))
+                attachment = self.create(random_bytes(size))
                 self.assertEqual((attachment.s3_storage_class, attachment.s3_bucket), ("REDUCED_REDUNDANCY", self.settings.bucket))
 
     def test_fault_in_the_middle(self):
         """What came is given up, and the content waits on this host as a small one does."""
-        raw = secrets.token_bytes(SIZE)
+        raw = random_bytes(SIZE)
         send = parts._send
 
         def fail(client, fname, upload_id, part):
@@ -72,7 +71,7 @@ class TestLarge(StoreCase, TransactionCase):
     def test_memory(self):
         """100 MB up and down take at most 64 MiB more than with a local filestore."""
         size = 100_000_000
-        self.create(secrets.token_bytes(1000))  # what is loaded once
+        self.create(random_bytes(1000))  # what is loaded once
         with self.unconfigured():
             local = self._figures(size)
         ours = self._figures(size)
@@ -81,7 +80,7 @@ class TestLarge(StoreCase, TransactionCase):
             self.assertLessEqual(there - here, 64)
 
     def _figures(self, size):
-        raw = secrets.token_bytes(size)
+        raw = random_bytes(size)
         up, attachment = self._peak(lambda: self.create(raw))
         attachment.env.invalidate_all()
         down, again = self._peak(lambda: attachment.raw)

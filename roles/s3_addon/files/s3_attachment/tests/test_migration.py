@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
 import shutil
 import tempfile
 import time
@@ -21,7 +20,7 @@ from odoo.tools import mute_logger
 
 from .. import compat, storage
 from ..engine.catalogue import PREFIXES, Catalogue
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 LOGGER = "odoo.addons.s3_attachment.models.s3_migration"
 
@@ -45,7 +44,7 @@ class TestMigration(CommittedCase):
 
     def test_two_phases(self):
         """Pitfalls 24, 25 and 29: resumed where it stopped, rows as they were, those of fields too; the second phase waits for the first."""
-        contents = [secrets.token_bytes(100) for _number in range(6)]
+        contents = [random_bytes(100) for _number in range(6)]
         with self.unconfigured(), self.transaction() as env:
             attachments = [
                 self.attach(env, raw, **({"res_model": "res.partner", "res_field": "image_1920", "res_id": 1} if raw == contents[0] else {}))
@@ -119,7 +118,7 @@ class TestMigration(CommittedCase):
 
     def test_a_copy_moves_nothing(self):
         copy = storage.store.ObjectStore(dataclasses.replace(self.settings, instance_id="copy"))
-        self.committed(secrets.token_bytes(10))  # which makes the original the owner
+        self.committed(random_bytes(10))  # which makes the original the owner
         before = self.versions()
         with patch.object(storage, "_load", lambda: copy), self.transaction() as env, self.assertLogs(LOGGER, "ERROR") as log:
             env["s3.migration"]._cron_upload()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import secrets
 from unittest.mock import patch
 
 from odoo.tests import HttpCase, tagged
@@ -14,7 +13,7 @@ from odoo.tests import HttpCase, tagged
 from .. import storage
 from ..engine import errors
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
 
@@ -41,7 +40,7 @@ class TestMonitoring(StoreCase, HttpCase):
     def test_operations_are_counted(self):
         series = ['operations_total{operation="store",outcome="ok"}', 'bytes_total{direction="sent"}', 'bytes_total{direction="received"}']
         before = [self.read(name) for name in series]
-        attachment = self.create(secrets.token_bytes(1234))
+        attachment = self.create(random_bytes(1234))
         self.env.invalidate_all()
         self.assertEqual(len(attachment.raw), 1234)
         stored, sent, received = (self.read(name) - count for name, count in zip(series, before, strict=True))

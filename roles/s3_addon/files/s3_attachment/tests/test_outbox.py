@@ -21,7 +21,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from .. import storage
 from ..engine import errors, fence, gc
 from ..engine.store import ObjectStore
-from .common import CommittedCase
+from .common import CommittedCase, random_bytes
 
 LOGGERS = ("odoo.addons.s3_attachment.storage", "odoo.addons.s3_attachment.models.ir_attachment")
 
@@ -30,7 +30,7 @@ LOGGERS = ("odoo.addons.s3_attachment.storage", "odoo.addons.s3_attachment.model
 class TestOutbox(CommittedCase):
     def setUp(self):
         super().setUp()
-        self.committed(secrets.token_bytes(10))  # claims the prefix
+        self.committed(random_bytes(10))  # claims the prefix
         with self.transaction() as env:
             env.cr.execute("DELETE FROM s3_outbox WHERE node = 'this-host'")
 
@@ -51,7 +51,7 @@ class TestOutbox(CommittedCase):
 
     def test_kept_and_stored_later(self):
         """Pitfall 22: loud, in order, and the file goes only when the store has it."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.outage(), self.assertLogs(LOGGERS[1], "ERROR"):
             attachment, fname = self.committed(raw)
             self.assertEqual(self.read(attachment), raw)
@@ -69,7 +69,7 @@ class TestOutbox(CommittedCase):
         self.assertEqual(self.read(attachment), raw)
 
     def test_store_is_still_gone(self):
-        fname = self.spooled(secrets.token_bytes(100))[1]
+        fname = self.spooled(random_bytes(100))[1]
         with patch.object(self.store, "put", side_effect=errors.Unavailable("still gone")):
             report = self.drain()
         self.assertEqual((report.stored, report.waiting, report.error), (0, 1, "still gone"))
@@ -84,7 +84,7 @@ class TestOutbox(CommittedCase):
 
     def test_other_host(self):
         """Pitfall 22: what waits on another host is said to, and is never taken for lost or empty."""
-        attachment = self.spooled(secrets.token_bytes(100))[0]
+        attachment = self.spooled(random_bytes(100))[0]
         other = ObjectStore(dataclasses.replace(self.settings, node="other-host", spool_dir=self.settings.spool_dir + "/other"))
         with patch.object(storage, "_load", lambda: other), self.assertLogs(LOGGERS[0], "ERROR") as logs, self.assertRaises(ServiceUnavailable):
             self.read(attachment)
@@ -96,7 +96,7 @@ class TestOutbox(CommittedCase):
 
     def test_rollback(self):
         with self.assertRaises(ZeroDivisionError), self.outage(), mute_logger(*LOGGERS), self.transaction() as env:
-            fname = self.attach(env, secrets.token_bytes(100)).store_fname
+            fname = self.attach(env, random_bytes(100)).store_fname
             raise ZeroDivisionError
         self.assertTrue(os.path.exists(self.path(fname)))
         self.drain()
@@ -104,7 +104,7 @@ class TestOutbox(CommittedCase):
 
     def test_file_of_an_open_transaction_stays(self):
         """The same content is stored from an earlier transaction while a second one spools it."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         self.spooled(raw)
         with self.outage(), mute_logger(*LOGGERS), self.transaction() as env:
             attachment = self.attach(env, raw)
@@ -115,7 +115,7 @@ class TestOutbox(CommittedCase):
         self.assertFalse(os.path.exists(path))
 
     def test_garbage_collection_waits_for_it(self):
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.spooled(raw)
         self.unlink(attachment)
         store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=0))
@@ -132,7 +132,7 @@ class TestOutbox(CommittedCase):
         self.assertFalse(self.is_there(fname))
 
     def test_file_is_gone(self):
-        attachment, fname = self.spooled(secrets.token_bytes(100))
+        attachment, fname = self.spooled(random_bytes(100))
         os.unlink(self.path(fname))
         report = self.drain()
         self.assertEqual((report.stored, report.waiting, report.missing), (0, 1, [fname]))
@@ -141,7 +141,7 @@ class TestOutbox(CommittedCase):
 
     def test_damaged_file_is_in_nobody_s_way(self):
         """It stays, and whatever comes after it is stored; also where no row of the outbox speaks of it."""
-        damaged, *others = sorted(self.spooled(secrets.token_bytes(100))[1] for _number in range(3))
+        damaged, *others = sorted(self.spooled(random_bytes(100))[1] for _number in range(3))
         with open(self.path(damaged), "r+b") as file:
             file.write(b"another beginning")
         for waiting in (1, 0):
@@ -154,7 +154,7 @@ class TestOutbox(CommittedCase):
                 env.cr.execute("DELETE FROM s3_outbox WHERE fname = %s", [damaged])
 
     def test_file_that_the_store_does_not_take_is_in_nobody_s_way(self):
-        refused = min(self.spooled(secrets.token_bytes(100))[1] for _number in range(3))
+        refused = min(self.spooled(random_bytes(100))[1] for _number in range(3))
         put, asked = self.store.put, []
 
         def picky(fname, *arguments, **options):
@@ -173,7 +173,7 @@ class TestOutbox(CommittedCase):
             self.assertEqual((row.attempts, row.reason), (1, f"{refused} is too large"))
             env.cr.execute("UPDATE s3_outbox SET next_try = created_at")
         # A store that takes nothing is not asked for each of very many.
-        all_refused = [self.spooled(secrets.token_bytes(100))[1] for _number in range(5)]
+        all_refused = [self.spooled(random_bytes(100))[1] for _number in range(5)]
         asked.clear()
         with patch.object(self.store, "put", picky):
             report = self.drain()
@@ -184,7 +184,7 @@ class TestOutbox(CommittedCase):
 
     def test_row_is_gone(self):
         """As in a database that was put back: what is referred to is stored before its file goes."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         attachment, fname = self.spooled(raw)
         with self.transaction() as env:
             env.cr.execute("DELETE FROM s3_outbox WHERE fname = %s", [fname])
@@ -196,13 +196,13 @@ class TestOutbox(CommittedCase):
     def test_denied_is_not_an_outage(self):
         wrong = ObjectStore(dataclasses.replace(self.settings, secret_key="wrong-" + secrets.token_hex(8)))
         with patch.object(storage, "_load", lambda: wrong), mute_logger(*LOGGERS), self.assertRaises(UserError):
-            self.committed(secrets.token_bytes(100))
+            self.committed(random_bytes(100))
         gone = ObjectStore(dataclasses.replace(self.settings, bucket="no-such-bucket"))
         with patch.object(storage, "_load", lambda: gone), mute_logger(*LOGGERS), self.assertRaises(UserError):
-            self.committed(secrets.token_bytes(100))
+            self.committed(random_bytes(100))
 
     def test_copy_of_the_database_stores_nothing(self):
-        fname = self.spooled(secrets.token_bytes(100))[1]
+        fname = self.spooled(random_bytes(100))[1]
         copy = ObjectStore(dataclasses.replace(self.settings, instance_id="staging"))
         self.assertRaises(fence.NotOwner, self.drain, copy)
         self.assertTrue(os.path.exists(self.path(fname)))
@@ -217,7 +217,7 @@ class TestOutbox(CommittedCase):
         with patch.object(storage, "_load", lambda: hole), mute_logger(*LOGGERS):
             for _number in range(20):
                 begin = time.monotonic()
-                self.committed(secrets.token_bytes(100))
+                self.committed(random_bytes(100))
                 took.append(time.monotonic() - begin)
         # Each of them at its budget would make 60 s.
         self.assertLess(max(took), 10)
@@ -227,6 +227,6 @@ class TestOutbox(CommittedCase):
 
     def test_lock_is_taken_before_anything_is_spooled(self):
         with self.outage(), mute_logger(*LOGGERS), self.transaction() as env:
-            fname = self.attach(env, secrets.token_bytes(100)).store_fname
+            fname = self.attach(env, random_bytes(100)).store_fname
             with self.transaction() as sweeper:
                 self.assertFalse(gc.try_lock(sweeper.cr, fname[:2]))

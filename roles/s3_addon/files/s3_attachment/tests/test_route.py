@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import hashlib
 import os
-import secrets
 import time
 import urllib.request
 from unittest.mock import patch
@@ -22,7 +21,7 @@ from ..engine import fence, keys
 from ..engine.config import Route
 from ..engine.errors import Denied, NotFound
 from ..engine.store import ObjectStore
-from .common import CommittedCase, StoreCase
+from .common import CommittedCase, StoreCase, random_bytes
 
 COLD, OTHER = Route(storage_class="REDUCED_REDUNDANCY"), Route(storage_class="STANDARD")
 # A second bucket, in which the key of this Odoo may do as much as in the first.
@@ -43,7 +42,7 @@ class TestRoute(RouteCase, TransactionCase):
         return self.env["s3.route"].create({"name": "a rule", "code": code, **values})
 
     def route(self, **values):
-        return keys.parse(self.create(secrets.token_bytes(100), **values).store_fname).route
+        return keys.parse(self.create(random_bytes(100), **values).store_fname).route
 
     def test_each_criterion(self):
         company = self.env["res.company"].create({"name": "Another"})
@@ -63,7 +62,7 @@ class TestRoute(RouteCase, TransactionCase):
             self.assertEqual(self.route(**fitting), "")
 
     def route_of(self, values):
-        return keys.parse(self.create(**{"raw": secrets.token_bytes(100), **values}).store_fname).route
+        return keys.parse(self.create(**{"raw": random_bytes(100), **values}).store_fname).route
 
     def test_first_rule_that_fits(self):
         first, second = self.rule(mimetype="image/*", sequence=1), self.rule("other", sequence=2)
@@ -81,7 +80,7 @@ class TestRoute(RouteCase, TransactionCase):
         """Each by its own route, in the order in which they came, and with its bytes."""
         self.rule(mimetype="image/*")
         self.rule("other", model_id=self.env["ir.model"]._get("res.partner").id)
-        raw, contents = secrets.token_bytes(100), [secrets.token_bytes(100) for _number in range(3)]
+        raw, contents = random_bytes(100), [random_bytes(100) for _number in range(3)]
         records = self.env["ir.attachment"].create(
             [
                 {"name": "0", "raw": contents[0], "mimetype": "application/x-own", "res_model": "res.partner", "res_id": 1},
@@ -110,9 +109,9 @@ class TestRoute(RouteCase, TransactionCase):
         return keys.build(sha1), keys.build(sha1, "cold")
 
     def test_written_again(self):
-        attachment = self.create(secrets.token_bytes(100), mimetype="image/x-own")
+        attachment = self.create(random_bytes(100), mimetype="image/x-own")
         self.rule(mimetype="image/*", company_id=attachment.company_id.id)
-        raw, before = secrets.token_bytes(100), attachment.store_fname
+        raw, before = random_bytes(100), attachment.store_fname
         attachment.write({"raw": raw, "mimetype": "image/x-own"})
         self.assertEqual((keys.parse(before).route, keys.parse(attachment.store_fname).route), ("", "cold"))
         self.env.flush_all()
@@ -132,7 +131,7 @@ class TestRoute(RouteCase, TransactionCase):
 
     def test_what_is_stored_stays_found(self):
         """Whatever becomes of the rule, and of the route in the settings."""
-        rule, raw = self.rule(), secrets.token_bytes(100)
+        rule, raw = self.rule(), random_bytes(100)
         attachment = self.create(raw)
         fname = attachment.store_fname
         with patch.object(storage, "_load", lambda: self.plain):
@@ -146,7 +145,7 @@ class TestRoute(RouteCase, TransactionCase):
 
     def test_outage(self):
         self.rule()
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with self.outage(), patch.object(type(self.env["s3.route"]), "_routes", lambda _self: [("cold", "cold")]):
             with mute_logger("odoo.addons.s3_attachment.models.ir_attachment"):
                 attachment = self.create(raw)
@@ -161,7 +160,7 @@ class TestRoute(RouteCase, TransactionCase):
     def test_copy_of_the_database(self):
         """What it keeps locally it finds under the name in the row."""
         self.rule()
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         with patch.object(storage, "may_write", lambda *_arguments: False):
             attachment = self.create(raw)
         self.assertEqual(keys.parse(attachment.store_fname).route, "cold")
@@ -175,7 +174,7 @@ class TestRoute(RouteCase, TransactionCase):
     def test_name_that_others_ask_for(self):
         """Whoever takes a path and then writes finds its content, also where this transaction has sent the same one by a route."""
         self.rule()
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         self.create(raw)
         default, _cold = self.both(raw)
         attachments = self.env["ir.attachment"]
@@ -191,7 +190,7 @@ class TestRoute(RouteCase, TransactionCase):
         for act in (lambda rules: rules.search([]).mapped("name"), lambda rules: rules.create({"name": "x", "code": "cold"})):
             with self.assertRaises(AccessError):
                 act(self.env["s3.route"].with_user(user))
-        attachment = self.env["ir.attachment"].with_user(user).create({"name": "x", "raw": secrets.token_bytes(100)})
+        attachment = self.env["ir.attachment"].with_user(user).create({"name": "x", "raw": random_bytes(100)})
         self.assertEqual(keys.parse(attachment.sudo().store_fname).route, "cold")
 
     def test_what_makes_no_sense(self):
@@ -205,7 +204,7 @@ class TestRouteGarbage(RouteCase, CommittedCase):
     def test_same_content_by_two_routes(self):
         """Collecting the one leaves the other."""
         self.store.config = dataclasses.replace(self.store.config, gc_grace_hours=0)
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         plain, name = self.committed(raw)
         with self.transaction() as env:
             env["s3.route"].create({"name": "a rule", "code": "cold"})
@@ -269,7 +268,7 @@ class TestRouteElsewhere(ElsewhereCase, HttpCase):
 
     def test_object_is_in_the_right_bucket(self):
         """Pitfall 31: 19.0 hands no more than a content on to where it is stored."""
-        raw = secrets.token_bytes(100)
+        raw = random_bytes(100)
         sha1 = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         prefix, bucket = self.settings.prefix, self.settings.bucket
         plain = self.create(raw)
@@ -304,7 +303,7 @@ class TestRouteElsewhere(ElsewhereCase, HttpCase):
         self.rule(self.env, "near", company_id=other.id)
         self.authenticate("s3-elsewhere", "s3-elsewhere-password")
         for size, status in ((500, 200), (5000, 302)):
-            raw = secrets.token_bytes(size)
+            raw = random_bytes(size)
             attachment = self.create(raw, res_model="res.partner", res_id=partner.id, company_id=self.env.company.id)
             self.assertEqual(attachment.s3_bucket, ANOTHER_BUCKET)
             response = self.get(attachment)
@@ -325,7 +324,7 @@ class TestRouteElsewhere(ElsewhereCase, HttpCase):
         )
         new_test_user(self.env, "s3-tester", "base.group_user,base.group_system", password="s3-tester-password")  # noqa: S106
         self.authenticate("s3-tester", "s3-tester-password")
-        raw, links = secrets.token_bytes(5000), {}
+        raw, links = random_bytes(5000), {}
         with patch.object(storage, "_load", lambda: store):
             for code in ("apart", "near", "long"):
                 self.rule(self.env, code, mimetype=f"application/x-{code}")
@@ -345,7 +344,7 @@ class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
     def setUp(self):
         super().setUp()
         self.addCleanup(storage._fences.clear)
-        self.raw = secrets.token_bytes(100)
+        self.raw = random_bytes(100)
         self.sha1 = hashlib.sha1(self.raw, usedforsecurity=False).hexdigest()
         self.plain, self.fname = self.committed(self.raw)
         with self.transaction() as env:
@@ -384,7 +383,7 @@ class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
             copy = ObjectStore(dataclasses.replace(self.store.config, **mine, routes=(("apart", apart),)))
             with patch.object(storage, "_load", lambda copy=copy: copy), mute_logger("odoo.addons.s3_attachment.storage"):
                 self.assertEqual(self.read(self.routed), self.raw)
-                new, fname = self.committed(secrets.token_bytes(100), mimetype="application/x-apart")
+                new, fname = self.committed(random_bytes(100), mimetype="application/x-apart")
                 with self.transaction() as env:
                     self.assertEqual(fence.examine(copy, env.cr).state, fence.FOREIGN)
                     self.assertRaises(fence.NotOwner, storage.collect, env, copy, 60)
@@ -400,11 +399,11 @@ class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
         for route in (None, Route(prefix=f"{self.settings.prefix}new/")):
             changed = self.with_routes(apart=route)
             with patch.object(storage, "_load", lambda changed=changed: changed):
-                self.committed(secrets.token_bytes(100))
+                self.committed(random_bytes(100))
                 with mute_logger("odoo.addons.s3_attachment.storage", "odoo.addons.s3_attachment.models.s3_route"):
                     if route:
                         with self.assertRaisesRegex(UserError, "does not accept it"):
-                            self.committed(secrets.token_bytes(100), mimetype="application/x-apart")
+                            self.committed(random_bytes(100), mimetype="application/x-apart")
                 with self.transaction() as env:
                     sentence = f"the contents of the route apart are in bucket {ANOTHER_BUCKET}"
                     self.assertRaisesRegex(Denied, sentence, storage.collect, env, changed, 60)

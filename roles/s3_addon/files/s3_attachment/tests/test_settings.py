@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import secrets
 import tempfile
 from unittest.mock import patch
 
@@ -17,7 +16,7 @@ from .. import storage
 from ..engine import errors, fence, sources
 from ..engine.store import ObjectStore
 from ..storage import _load as load
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 
 @tagged("-standard", "-at_install", "post_install", "s3_attachment")
@@ -87,7 +86,7 @@ class TestSettings(StoreCase, TransactionCase):
             # Whoever is at work with the store, a long collection say, has the new key as well.
             for store in (held, storage.get()):
                 store.versioned()
-            self.assertInStore(self.create(secrets.token_bytes(10)).raw)
+            self.assertInStore(self.create(random_bytes(10)).raw)
             write(presign_ttl=1)
             with self.assertLogs("odoo.addons.s3_attachment.engine.sources", "ERROR"):
                 self.assertEqual(storage.get().config.access_key, self.settings.access_key)
@@ -120,14 +119,14 @@ class TestSettings(StoreCase, TransactionCase):
 
     def test_marks_are_counted(self):
         before = self.page().s3_attachment_marks
-        self.create(secrets.token_bytes(10)).unlink()
+        self.create(random_bytes(10)).unlink()
         self.assertGreater(self.page().s3_attachment_marks, before)
 
     def test_outage_is_shown(self):
         self.assertFalse(self.page().s3_attachment_silent)
         before = self.page().s3_attachment_waits
         with self.outage():
-            self.create(secrets.token_bytes(10))
+            self.create(random_bytes(10))
             for _time in range(3):
                 self.told(self.page())
             page = self.page()
@@ -135,7 +134,7 @@ class TestSettings(StoreCase, TransactionCase):
             self.assertEqual(page.s3_attachment_waits, before + 1)
 
     def test_for_administrators_only(self):
-        attachment = self.create(secrets.token_bytes(10)).with_user(self.employee)
+        attachment = self.create(random_bytes(10)).with_user(self.employee)
         attachment.sudo().public = True
         for name in ("s3_bucket", "s3_etag", "s3_version_id", "s3_storage_class"):
             self.assertNotIn(name, attachment.fields_get())
@@ -161,7 +160,7 @@ class TestSettings(StoreCase, TransactionCase):
         self.assertNotIn("s3_bucket", self.env["ir.attachment"].with_user(self.employee).get_view(view_type="form")["arch"])
 
     def test_attachment_knows_its_object(self):
-        attachment = self.create(secrets.token_bytes(10)).with_user(self.admin)
+        attachment = self.create(random_bytes(10)).with_user(self.admin)
         head = self.store.head(attachment.store_fname)
         self.assertEqual(
             (attachment.s3_bucket, attachment.s3_etag, attachment.s3_version_id, attachment.s3_storage_class),
@@ -170,14 +169,14 @@ class TestSettings(StoreCase, TransactionCase):
         self.assertTrue(head.etag and head.version_id)
 
     def test_lists_ask_for_nothing(self):
-        attachments = self.create(secrets.token_bytes(10)) + self.create(secrets.token_bytes(10))
+        attachments = self.create(random_bytes(10)) + self.create(random_bytes(10))
         self.env.invalidate_all()
         with patch.object(self.store, "head") as head:
             self.assertEqual([row["s3_bucket"] for row in attachments.with_user(self.admin).read(["s3_bucket"])], [False, False])
         head.assert_not_called()
 
     def test_form_opens_in_an_outage(self):
-        attachment = self.create(secrets.token_bytes(10)).with_user(self.admin)
+        attachment = self.create(random_bytes(10)).with_user(self.admin)
         self.env.invalidate_all()
         with self.outage():
             self.assertEqual(attachment.read(["name", "s3_bucket"])[0]["s3_bucket"], False)

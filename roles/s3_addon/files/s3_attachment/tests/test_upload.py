@@ -8,7 +8,6 @@ import dataclasses
 import io
 import json
 import os
-import secrets
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -22,7 +21,7 @@ from werkzeug.datastructures import FileStorage
 
 from .. import storage, upload
 from ..engine.store import ObjectStore
-from .common import StoreCase
+from .common import StoreCase, random_bytes
 
 MIB = 1024 * 1024
 LARGE = MIB  # what the web server puts on the disk
@@ -64,7 +63,7 @@ class TestUpload(LargeCase, TransactionCase):
         beginnings = (b"%PDF-1.7\n", b"PK\x03\x04", b"\x00\x01", b"<svg xmlns='http://www.w3.org/2000/svg'>", b"plain text\n")
         for beginning in beginnings:
             for name, mimetype in (("file", "GUESS"), ("file.docx", "GUESS"), ("file.html", "TRUST"), ("file", "image/x-icon")):
-                raw = beginning + secrets.token_bytes(LARGE)
+                raw = beginning + random_bytes(LARGE)
                 large = self.upload(raw, name, mimetype, res_model="res.partner", res_id=self.env.user.partner_id.id)
                 self.assertFalse(isinstance(bodies[-1], bytes))
                 with patch.object(upload, "map_when_large"), patch("odoo.addons.s3_attachment.models.ir_attachment.map_when_large"):
@@ -98,12 +97,12 @@ class TestUpload(LargeCase, TransactionCase):
         with_route = ObjectStore(dataclasses.replace(self.settings, routes=(("media", self.settings.placement()),)))
         self.startPatcher(patch.object(storage, "_load", lambda: with_route))
         self.env["s3.route"].create({"name": "media", "code": "media", "min_size": LARGE})
-        attachment = self.upload(secrets.token_bytes(LARGE))
+        attachment = self.upload(random_bytes(LARGE))
         self.assertEqual(attachment.store_fname, f"{attachment.checksum[:2]}/{attachment.checksum}-media")
         self.assertEqual(with_route.head(attachment.store_fname).size, LARGE)
 
     def test_outage(self):
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         with self.outage(), mute_logger("odoo.addons.s3_attachment.models.ir_attachment"):
             attachment = self.upload(raw)
         path = Path(storage.spool(self.env, self.store).path(attachment.store_fname))
@@ -112,11 +111,11 @@ class TestUpload(LargeCase, TransactionCase):
         self.env.invalidate_all()
         self.assertEqual(attachment.raw, raw)
         with self.outage(strict=True), mute_logger("odoo.addons.s3_attachment.storage"), self.assertRaises(UserError):
-            self.upload(secrets.token_bytes(LARGE))
+            self.upload(random_bytes(LARGE))
 
     def test_copy_of_the_database(self):
         """It keeps new files itself."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         self.startPatcher(patch.object(storage, "may_write", lambda *_arguments: False))
         bodies = self.bodies()
         attachment = self.upload(raw)
@@ -129,7 +128,7 @@ class TestUpload(LargeCase, TransactionCase):
 
     def test_without_a_store(self):
         """A store that is no longer configured while a file comes, and attachments in the database."""
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         with tempfile.TemporaryFile() as file:
             file.write(raw)
             mapped = upload.Upload(file)
@@ -145,10 +144,10 @@ class TestUpload(LargeCase, TransactionCase):
 
     def test_memory(self):
         """100 MB take at most 64 MiB."""
-        self.upload(secrets.token_bytes(LARGE))  # what is loaded once
+        self.upload(random_bytes(LARGE))  # what is loaded once
         with tempfile.TemporaryFile() as file:
             for _number in range(100):
-                file.write(secrets.token_bytes(1_000_000))
+                file.write(random_bytes(1_000_000))
             file.seek(0)
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
             before = self.resident("VmRSS")
@@ -177,7 +176,7 @@ class TestUploadRoutes(LargeCase, HttpCase):
 
     def test_upload(self):
         bodies = self.bodies()
-        raws = [secrets.token_bytes(LARGE + number) for number in range(2)] + [b"small"]
+        raws = [random_bytes(LARGE + number) for number in range(2)] + [b"small"]
         partner = self.env.user.partner_id
         answer = self.post("/web/binary/upload_attachment", [("file.bin", raw) for raw in raws], model="res.partner", id=str(partner.id))
         found = json.loads(answer.text)
@@ -191,7 +190,7 @@ class TestUploadRoutes(LargeCase, HttpCase):
     def test_upload_to_a_discussion(self):
         self.assertIn("mail.thread", self.env)
         bodies = self.bodies()
-        raw = secrets.token_bytes(LARGE)
+        raw = random_bytes(LARGE)
         partner = self.env.user.partner_id
         self.post("/mail/attachment/upload", [("file.bin", raw)], thread_model="res.partner", thread_id=str(partner.id)).raise_for_status()
         attachment = self.env["ir.attachment"].search([("res_model", "=", "res.partner"), ("res_id", "=", partner.id)], order="id desc", limit=1)
