@@ -140,5 +140,9 @@ def test_any_sequence(start_server: Callable[[str], Server], make_filestore: Cal
     # What fails is not made shorter: that would take longer than the test, and the unit tests' machine does it.
     limits: dict[str, t.Any] = {"deadline": None, "database": None, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
     machine.settings = settings(max_examples=3 * KILLS, stateful_step_count=20, **limits)
-    machine.runTest()
+    # Once in a hundred times none of the sequences gets to the end of a removal.
+    for _time in range(5):
+        machine.runTest()
+        if sum(properties.REMOVED[removed:]):
+            break
     assert sum(properties.REMOVED[removed:]) > 0, "hardly anything was ever removed, so that this has shown nothing"

@@ -90,9 +90,9 @@ def odoo_tests(host: Host, database: str, tags: str) -> Outcome:
 @pytest.fixture(scope="module", autouse=True)
 def quiet(host: Host) -> Iterator[None]:
     """Nobody else asks the store meanwhile, so that its requests can be counted."""
-    host.check_output("systemctl stop s3_attachment-outbox.timer s3_attachment-outbox.service odoo")
+    host.check_output("systemctl stop s3_attachment-outbox.timer s3_attachment-gc.timer s3_attachment-outbox.service s3_attachment-gc.service odoo")
     yield
-    host.check_output("systemctl start odoo s3_attachment-outbox.timer")
+    host.check_output("systemctl start odoo s3_attachment-outbox.timer s3_attachment-gc.timer")
 
 
 @pytest.fixture(scope="module")

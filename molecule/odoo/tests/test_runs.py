@@ -118,7 +118,7 @@ def test_a_killed_initialisation_is_healed():
             break
         time.sleep(0.5)
     # Well into it.
-    time.sleep(6)
+    time.sleep(3)
     odoo.execute("pkill", "-KILL", "--full", "--", "--init=base")
     run = finish(process)
     assert run.code != 0

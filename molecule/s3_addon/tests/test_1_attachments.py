@@ -133,7 +133,7 @@ def test_the_store_is_gone(host: Host, admin: Person, large: bytes, large_id: in
         assert eventually(45, lambda: "files wait on" in host.check_output("journalctl -u s3_attachment-outbox --no-pager"))
     finally:
         host.check_output("systemctl start silo")
-    assert eventually(90, lambda: host.check_output("find /var/lib/odoo/s3_spool -type f") == "")
+    assert eventually(180, lambda: host.check_output("find /var/lib/odoo/s3_spool -type f") == "")
     for number, content in kept.items():
         assert inside(HEAD, stored_name(content), "--user", "odoo")[:2] == [SMALL, stored_name(content)[3:]]
         # For some seconds a process does not ask a store that was gone, and each of them learns by itself that it is back.
@@ -177,7 +177,7 @@ for root in ("/etc", "/opt/odoo/addons", "/var/lib/odoo", "/var/log", "/tmp"):
 print(json.dumps([place for place, text in texts.items() if any(word in text for word in words)]))
 """
     key = secret("secret_key")
-    host.check_output("echo %s | systemd-cat", "canary-for-the-search")
+    host.check_output("echo %s | systemd-cat && journalctl --sync", "canary-for-the-search")
     found = inside(script, ["canary-for-the-search"])
     assert "journal" in found, "the search finds nothing"
     assert inside(script, [key]) == []

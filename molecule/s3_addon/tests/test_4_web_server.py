@@ -116,7 +116,7 @@ def test_same_bytes_with_names_and_types_of_their_own(host: Host, user: Person, 
     """And without the store, which shows who has kept the content."""
     assert user.download(path)["status"] == 200
     other = user.upload("b.mp4", content)["id"]
-    new = user.upload("new.bin", content[1:])["id"]
+    new = user.upload("new.bin", b"\0" + content[2:])["id"]
     with no_store(host):
         first, second, unknown = user.does(asked(path), asked(f"/web/content/{other}?download=1&mimetype=video/mp4"), asked(f"/web/content/{new}?download=1"))
     for answer, name, mimetype in ((first, "Zeugnis%20%C3%A9.bin", "application/octet-stream"), (second, "b.mp4", "video/mp4")):

@@ -47,7 +47,7 @@ def test_no_secret_is_seen_where_it_does_not_belong(on, secrets):
         host = on(name)
         # A scanner proves itself first: it has to find what was planted in each place where it looks.
         host.check_output(f"logger -t test {canary}; printf '%s' {canary} >/var/log/canary.log; printf '%s' {canary} >/tmp/canary; chmod 644 /tmp/canary")
-        host.check_output(f"systemd-run --quiet --collect --unit={canary} sh -c 'sleep 60; :' {canary} && sleep 0.5")
+        host.check_output(f"systemd-run --quiet --collect --unit={canary} sh -c 'sleep 600; :' {canary} && sleep 0.5 && journalctl --sync")
         places = {
             "journal": "journalctl --no-pager --all",
             "logs": "find /var/log -type f -size -20M -not -path '*/journal/*' -exec cat {} +",

@@ -17,21 +17,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from . import checksums, gzipped, keys, log, metrics, parts
+from . import boto, checksums, gzipped, keys, log, metrics, parts
 from .breaker import Breaker
 from .client import HEADERS, Client, Features, described
 from .config import Config, Placement
-from .errors import ConfigError, Corrupt, Denied, NotFound, StoreError, Unavailable, kind
+from .errors import Corrupt, Denied, NotFound, StoreError, Unavailable
 from .wire import Body, Slice
-
-try:
-    import boto3.session
-    import botocore.config
-    import botocore.exceptions
-
-    BOTO3_IMPORT_ERROR: ImportError | None = None
-except ImportError as error:
-    BOTO3_IMPORT_ERROR = error
 
 # From this size on it is cheaper to ask first whether the content is there than to send it in vain.
 ASK_FIRST = 1024 * 1024
@@ -70,8 +61,7 @@ class ObjectStore:
     """
 
     def __init__(self, config: Config) -> None:
-        if BOTO3_IMPORT_ERROR is not None:
-            raise ConfigError(f"the Python package boto3 is missing in the environment that runs this ({BOTO3_IMPORT_ERROR})")
+        boto.require()
         self.config = config
         self.breaker = Breaker()
         self._notice = gzipped.Notice(self)
@@ -269,8 +259,8 @@ class ObjectStore:
                     **self.config.placement().encryption,
                     **(condition if known else {}),
                 )
-            except botocore.exceptions.ClientError as error:
-                if _code(error) in _PRECONDITION:
+            except boto.ClientError as error:
+                if boto.code(error) in _PRECONDITION:
                     return False
                 raise
         return True
@@ -403,7 +393,7 @@ class ObjectStore:
         clients = self._clients()
         client = clients.get(endpoint)
         if client is None:
-            client = clients[endpoint] = self._new_client(endpoint)
+            client = clients[endpoint] = boto.client(self.config, endpoint)
         return client
 
     def _clients(self) -> dict[str, Any]:
@@ -416,54 +406,6 @@ class ObjectStore:
             clients = {}
             self._process = (now, clients)
         return clients
-
-    def _new_client(self, endpoint: str) -> Any:
-        config = self.config
-        access_key, secret_key = config.key
-        options: dict[str, Any] = {
-            # boto3 signs links in the old way unless told so, which most stores refuse.
-            "signature_version": "s3v4",
-            "connect_timeout": config.connect_timeout,
-            "read_timeout": config.read_timeout,
-            "retries": {"mode": "standard", "total_max_attempts": config.max_attempts},
-            "max_pool_connections": config.pool_size,
-            "s3": {"addressing_style": config.addressing_style or "auto"},
-        }
-        for name in ("request_checksum_calculation", "response_checksum_validation"):
-            if name in botocore.config.Config.OPTION_DEFAULTS:
-                # Contents have their SHA-1, which we give and check ourselves; other checksums some stores refuse.
-                options[name] = "when_required"
-        with self._raising("connect to", ""):
-            # A session of its own: the default one may not be used by several threads at once.
-            client = boto3.session.Session().client(
-                "s3",
-                region_name=config.region,
-                endpoint_url=endpoint or None,
-                aws_access_key_id=access_key or None,
-                aws_secret_access_key=secret_key or None,
-                verify=config.ca_bundle or None,
-                config=botocore.config.Config(**options),
-            )
-        client.meta.events.register("request-created.s3", self._keep_to_budget)
-        no_idle_wait: Any = self._no_idle_wait  # boto3's types say that nobody answers
-        client.meta.events.register_first("needs-retry.s3", no_idle_wait)
-        return client
-
-    def _keep_to_budget(self, request: Any, **_event: Any) -> None:
-        """Called by boto3 before each attempt: begin none that could take longer than there is time."""
-        now = time.monotonic()
-        # The context is the same for all attempts at one request.
-        end = request.context.setdefault("s3_attachment_end", now + self.config.patience)
-        if not self._fits(now, end):
-            raise Unavailable(f"{self.config.where} gave no answer within {self.config.patience:g} s")
-
-    def _no_idle_wait(self, request_dict: dict[str, Any], caught_exception: Exception | None = None, **_event: Any) -> int | None:
-        """Called by boto3 after each attempt: do not wait for one that would not be begun. (What is returned are seconds.)"""
-        end = request_dict["context"].get("s3_attachment_end")
-        return 0 if caught_exception is not None and end is not None and not self._fits(time.monotonic(), end) else None
-
-    def _fits(self, now: float, end: float) -> bool:
-        return now + self.config.connect_timeout + self.config.read_timeout <= end + 0.1
 
     def _place(self, name: str) -> str:
         """Where that is, for messages; a note has a name that is none of a content."""
@@ -489,8 +431,9 @@ class ObjectStore:
     def _translated(self, action: str, name: str) -> Iterator[Moved]:
         """Turn what boto3 raises into our errors; count and log the operation."""
         begin, moved, outcome, sentence = time.monotonic(), Moved(), "ok", ""
+        what = f"could not {action} {name} in {self._place(name)}" if name else f"could not {action} {self.config.where}"
         try:
-            with self._raising(action, name):
+            with boto.raising(what):
                 yield moved
         except StoreError as error:
             outcome, sentence = type(error).__name__, str(error)
@@ -503,21 +446,6 @@ class ObjectStore:
             metrics.SHARED.count(operation, outcome, seconds, moved.sent, moved.received)
             log.operation(operation, name, outcome, seconds=seconds, sent=moved.sent, received=moved.received, error=sentence)
 
-    @contextlib.contextmanager
-    def _raising(self, action: str, name: str) -> Iterator[None]:
-        what = f"could not {action} {name} in {self._place(name)}" if name else f"could not {action} {self.config.where}"
-        try:
-            yield
-        except StoreError:
-            raise
-        except botocore.exceptions.ClientError as error:
-            raise _kind(error)(f"{what}: {_explain(error)}") from error
-        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError, botocore.exceptions.ParamValidationError) as error:
-            raise Denied(f"{what}: {error}") from error
-        except botocore.exceptions.BotoCoreError as error:
-            # Its text may hold the whole URL; the kind says enough, and the cause is chained.
-            raise Unavailable(f"{what}: no complete answer ({type(error).__name__})") from error
-
 
 def content_disposition(kind: str, filename: str) -> str:
     """The header for a download of that name (RFC 6266): ASCII for old clients, and the name itself.
@@ -526,23 +454,6 @@ def content_disposition(kind: str, filename: str) -> str:
     """
     plain = "".join(char if " " <= char <= "~" and char not in '"\\%' else "_" for char in filename)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _kind(error: Any) -> type[StoreError]:
-    answer = error.response.get("ResponseMetadata", {})
-    # That to a HEAD has no body, but MinIO has a header.
-    bucket_missing = answer.get("HTTPHeaders", {}).get("x-minio-error-code") == "NoSuchBucket"
-    return kind(_code(error), int(answer.get("HTTPStatusCode", 0)), bucket_missing=bucket_missing)
-
-
-def _explain(error: Any) -> str:
-    code, status = _code(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
-    return f"{code} ({status}){': ' + message if message and message != code else ''}"
 
 
 def _sendable(body: bytes | bytearray | BinaryIO, size: int) -> Body:

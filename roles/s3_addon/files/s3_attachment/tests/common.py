@@ -24,6 +24,7 @@ from odoo import SUPERUSER_ID, api
 from odoo.tests import common
 
 from .. import compat, storage
+from ..engine import gc
 from ..engine.store import ObjectStore
 
 
@@ -150,9 +151,27 @@ class CommittedCase(StoreCase, common.BaseCase):
             env.cr.execute("SELECT count(*) FROM s3_gc_mark WHERE fname = %s", [fname])
             return env.cr.fetchone()[0]
 
+    def eventually(self, condition):
+        for _attempt in range(300):
+            if condition():
+                return
+            time.sleep(0.1)
+        self.fail("it never came true")
+
+    def await_ripe(self, beginning):
+        """Wait until all marks of names that begin so are older than every transaction of the Odoo beside these tests."""
+
+        def ripe():
+            with self.transaction() as env:
+                horizon = gc._horizon(env.cr, 0)[0]
+                env.cr.execute("SELECT max(marked_at) < %s FROM s3_gc_mark WHERE starts_with(fname, %s)", [horizon, beginning])
+                return env.cr.fetchone()[0]
+
+        self.eventually(ripe)
+
     def assertCollected(self, fname):
         """Garbage collection takes it. A transaction of the Odoo beside these tests may be older than its mark: then its turn comes later."""
-        for _attempt in range(50):
+        for _attempt in range(150):
             with self.transaction() as env:
                 report = storage.collect(env, self.store, 60)
             if self.settings.prefix + fname not in self._keys():

@@ -66,6 +66,7 @@ class TestGarbage(CommittedCase):
         with self.transaction() as env:
             self.assertEqual(env["ir.attachment"].search([("store_fname", "=", fname)]).ids, [one])
         self.unlink(one)
+        self.await_ripe(fname)
         self.assertEqual(self.collect().failed, {})
         self.assertEqual(self.count_marks(fname), 0)
         self.assertEqual(self.read(other), raw)
@@ -286,6 +287,7 @@ class TestGarbage(CommittedCase):
                 found.append(self.committed(raw))
         for attachment, _fname in found:
             self.unlink(attachment)
+        self.await_ripe("a")
         sizes, real = [], store.delete
 
         def delete(fnames):

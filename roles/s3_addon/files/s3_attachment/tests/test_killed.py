@@ -17,7 +17,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from unittest.mock import patch
 
 from odoo import sql_db
@@ -113,13 +112,6 @@ class TestKilled(CommittedCase):
         with self.transaction() as env:
             return gc.try_lock(env.cr, prefix)
 
-    def eventually(self, condition):
-        for _attempt in range(100):
-            if condition():
-                return
-            time.sleep(0.1)
-        self.fail("it never came true")
-
     def write(self):
         self.committed(self.raw)
 
@@ -210,14 +202,8 @@ class TestKilled(CommittedCase):
         for _raw, attachment, _fname in found:
             self.unlink(attachment)
         # Until nothing older is open: then the collector begins with them.
-        self.eventually(self.oldest_mark_is_ripe)
+        self.await_ripe("0f/")
         return found, kept
-
-    def oldest_mark_is_ripe(self):
-        with self.transaction() as env:
-            horizon = gc._horizon(env.cr, 0)[0]
-            env.cr.execute("SELECT max(marked_at) < %s FROM s3_gc_mark WHERE fname LIKE '0f/%%'", [horizon])
-            return env.cr.fetchone()[0]
 
     def collection_killed(self, point):
         """Kill the collector where that is, and look at what is left; return what was deleted."""

@@ -120,7 +120,7 @@ class TestOutbox(CommittedCase):
         self.unlink(attachment)
         store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=0))
         for drained in (False, True):
-            for _attempt in range(50):
+            for _attempt in range(150):
                 # As in assertCollected.
                 with self.transaction() as env:
                     storage.collect(env, store, 60)

@@ -368,7 +368,7 @@ class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
 
     def collect_until(self, expected):
         """A transaction of the Odoo beside these tests may be older than a mark: then its turn comes later."""
-        for _attempt in range(50):
+        for _attempt in range(150):
             with self.transaction() as env:
                 report = storage.collect(env, self.store, 60)
             if self.places(self.sha1) == expected:

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from ansible_collections.odooops.stack.plugins.module_utils.filestore import cli, config, errors, keys, sources, store
+from ansible_collections.odooops.stack.plugins.module_utils.filestore import boto, cli, config, errors, keys, sources, store
 
 sys.path.insert(0, os.path.dirname(__file__))
 from s3_server import Server
@@ -256,7 +256,7 @@ def test_command_line(server, tmp_path, capsys):
 
 
 def test_without_boto3(monkeypatch, settings):
-    monkeypatch.setattr(store, "BOTO3_IMPORT_ERROR", ImportError("No module named 'boto3'"))
+    monkeypatch.setattr(boto, "IMPORT_ERROR", ImportError("No module named 'boto3'"))
     with pytest.raises(errors.ConfigError, match="boto3 is missing"):
         store.ObjectStore(settings)
 
