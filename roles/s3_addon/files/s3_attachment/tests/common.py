@@ -169,15 +169,19 @@ class CommittedCase(StoreCase, common.BaseCase):
 
         self.eventually(ripe)
 
-    def assertCollected(self, fname):
-        """Garbage collection takes it. A transaction of the Odoo beside these tests may be older than its mark: then its turn comes later."""
+    def collect_until(self, done, store=None):
+        """Collect garbage until that is so. A transaction of the Odoo beside these tests may be older than a mark: then its turn comes later."""
         for _attempt in range(150):
             with self.transaction() as env:
-                report = storage.collect(env, self.store, 60)
-            if self.settings.prefix + fname not in self._keys():
-                break
+                report = storage.collect(env, store or self.store, 60)
+            if done():
+                return
             time.sleep(0.2)
-        self.assertNotIn(self.settings.prefix + fname, self._keys(), report)
+        self.fail(f"it never came true: {report}")
+
+    def assertCollected(self, fname):
+        """Garbage collection takes it."""
+        self.collect_until(lambda: self.settings.prefix + fname not in self._keys())
         self.assertEqual(self.count_marks(fname), 0)
 
     def versions(self):

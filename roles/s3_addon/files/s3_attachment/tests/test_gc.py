@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
 from unittest.mock import Mock, patch
 
 from odoo.sql_db import Cursor
@@ -94,12 +93,7 @@ class TestGarbage(CommittedCase):
             )
             ((copied,),) = env.cr.fetchall()
             with patch.object(Cursor, "execute", slow):
-                for _attempt in range(60):
-                    # As in assertCollected.
-                    self.collect()
-                    if seen:
-                        break
-                    time.sleep(0.5)
+                self.collect_until(lambda: seen)
         self.assertEqual(seen, [1])
         self.assertEqual(self.read(copied), raw)
         self.unlink(copied)

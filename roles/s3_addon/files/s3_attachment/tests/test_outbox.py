@@ -120,13 +120,7 @@ class TestOutbox(CommittedCase):
         self.unlink(attachment)
         store = ObjectStore(dataclasses.replace(self.settings, gc_grace_hours=0))
         for drained in (False, True):
-            for _attempt in range(150):
-                # As in assertCollected.
-                with self.transaction() as env:
-                    storage.collect(env, store, 60)
-                if not self.count_marks(fname) or not drained:
-                    break
-                time.sleep(0.2)
+            self.collect_until(lambda drained=drained: not drained or not self.count_marks(fname), store)
             self.assertEqual(self.count_marks(fname) > 0, not drained)
             self.drain()
         self.assertFalse(self.is_there(fname))

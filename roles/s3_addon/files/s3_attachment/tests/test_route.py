@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import hashlib
 import os
-import time
 import urllib.request
 from unittest.mock import patch
 
@@ -361,20 +360,10 @@ class TestRouteElsewhereGarbage(ElsewhereCase, CommittedCase):
 
     def test_collecting_the_one_leaves_the_other(self):
         self.unlink(self.routed)
-        self.collect_until({self.here})
+        self.collect_until(lambda: self.places(self.sha1) == {self.here})
         self.assertEqual(self.read(self.plain), self.raw)
         self.unlink(self.plain)
-        self.collect_until(set())
-
-    def collect_until(self, expected):
-        """A transaction of the Odoo beside these tests may be older than a mark: then its turn comes later."""
-        for _attempt in range(150):
-            with self.transaction() as env:
-                report = storage.collect(env, self.store, 60)
-            if self.places(self.sha1) == expected:
-                return
-            time.sleep(0.2)
-        self.fail(f"{self.places(self.sha1)} is not {expected}: {report}")
+        self.collect_until(lambda: not self.places(self.sha1))
 
     def test_copy(self):
         """It reads from both, and deletes in neither; also where only the route's bucket is the original's."""
